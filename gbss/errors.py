@@ -1,0 +1,104 @@
+"""The one error type that users see, and the collector of all faults of a file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+SHOWN_FAULTS = 20
+"""How many faults of one file are spelled out; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with an input.
+
+    Attributes:
+        where: File, and the id or key inside it: ``train.json: annotation 7``.
+        found: The offending value as it was read.
+        expected: What a valid input has in its place.
+        fix: What the user can do about it.
+    """
+
+    where: str
+    found: str
+    expected: str
+    fix: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where}\n    found:    {self.found}\n    expected: {self.expected}\n"
+            f"    to do:    {self.fix}"
+        )
+
+
+class GbssError(Exception):
+    """Bad input or an impossible request; the command line prints it without a traceback.
+
+    Args:
+        faults: Everything that is wrong, in the order in which it was found. At least one.
+    """
+
+    def __init__(self, *faults: Fault) -> None:
+        if not faults:
+            raise ValueError("a GbssError needs at least one fault")
+        self.faults = faults
+        super().__init__(*faults)
+
+    def __str__(self) -> str:
+        lines = [str(fault) for fault in self.faults[:SHOWN_FAULTS]]
+        if len(self.faults) > SHOWN_FAULTS:
+            lines.append(f"... and {len(self.faults) - SHOWN_FAULTS} more")
+        return "\n".join(lines)
+
+
+def fail(where: str, *, found: str, expected: str, fix: str) -> GbssError:
+    """Returns (does not raise) a `GbssError` with a single fault, for ``raise fail(...)``."""
+    return GbssError(Fault(where, found, expected, fix))
+
+
+class Faults:
+    """Collects the faults of one input; leaving the ``with`` block raises them together.
+
+    An exception raised inside the block wins over the collected faults, except that a
+    `GbssError` is reported together with them.
+    """
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+
+    def add(self, where: str, *, found: str, expected: str, fix: str) -> None:
+        """Notes one fault; see `Fault` for the arguments."""
+        self._faults.append(Fault(where, found, expected, fix))
+
+    def __len__(self) -> int:
+        return len(self._faults)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, GbssError) and self._faults:
+            raise GbssError(*self._faults, *error.faults) from error
+        if error is None and self._faults:
+            raise GbssError(*self._faults)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Names the known spelling closest to ``name``, as the end of a sentence.
+
+    Returns:
+        ``did you mean 'x'? known: a, b, x`` or, if nothing is close, ``known: a, b, x``.
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known: {', '.join(names)}"
