@@ -1,0 +1,34 @@
+"""Progress of long loops: a bar on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+
+LINES = 10
+"""How many lines a log gets per loop."""
+
+
+def track(items: Sequence[Item], what: str, *, shown: bool = True) -> Iterator[Item]:
+    """Yields ``items`` and tells on standard error how many are done.
+
+    Args:
+        items: What to go through.
+        what: What is being done: ``drawing build/data/mini-coco/train``.
+        shown: Whether to tell anything.
+    """
+    if not shown:
+        yield from items
+    elif sys.stderr.isatty():
+        yield from tqdm(items, desc=what)
+    else:
+        step = max(1, -(-len(items) // LINES))
+        for done, item in enumerate(items, start=1):
+            yield item
+            if done % step == 0 or done == len(items):
+                print(f"{what}: {done}/{len(items)}", file=sys.stderr, flush=True)

@@ -1,0 +1,60 @@
+"""What a sub-task is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from gbss.data import Drawing
+from gbss.splits.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a task's inputs lie under its data root; the defaults are those of embedded data.
+
+    Attributes:
+        train: Annotation file that the split is built from.
+        train_images: Folder of its images.
+        val: Annotation file that the detections are evaluated with.
+        val_images: Folder of its images.
+    """
+
+    train: str = "train.json"
+    train_images: str = "train"
+    val: str = "val.json"
+    val_images: str = "val"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One sub-task of the paper, or an embedded one.
+
+    Attributes:
+        name: Name on the command line and in paths: ``mini-coco``.
+        title: Name for people: ``mini-coco (embedded, 12 classes)``.
+        groups: Group name → class names, in display order; together exactly the classes.
+        classes: Class names by ascending category id; this order gives the labels in training.
+        recipe: How the train images are split.
+        protocol: Rules of the evaluation.
+        drawing: How to draw the data of an embedded task; None where files come from data roots.
+        files: Where the inputs lie under the data root.
+    """
+
+    name: str
+    title: str
+    groups: Mapping[str, tuple[str, ...]]
+    classes: tuple[str, ...]
+    recipe: Recipe
+    protocol: Literal["coco"]
+    drawing: Drawing | None
+    files: Files = Files()
+
+    def __post_init__(self) -> None:
+        grouped = [name for names in self.groups.values() for name in names]
+        if Counter(grouped) != Counter(set(self.classes)) or len(grouped) != len(self.classes):
+            raise ValueError(f"{self.name}: the groups must hold every class exactly once")
+        if unknown := set(self.recipe.minority) - set(self.classes):
+            raise ValueError(f"{self.name}: the recipe names unknown classes {sorted(unknown)}")

@@ -1,0 +1,52 @@
+from dataclasses import replace
+
+import pytest
+
+from gbss import tasks
+from gbss.errors import GbssError
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_groups_partition_the_classes(name):
+    task = tasks.get(name)
+    grouped = [each for names in task.groups.values() for each in names]
+    assert task.name == name
+    assert sorted(grouped) == sorted(task.classes)
+    assert len(set(grouped)) == len(grouped)
+
+
+@pytest.mark.parametrize("name", ["mini-coco", "coco-split1", "coco-split2"])
+def test_the_recipe_has_the_minority_of_the_groups(name):
+    task = tasks.get(name)
+    assert list(task.groups) == ["majority", "minority"]
+    assert task.recipe.minority == task.groups["minority"]
+    assert (task.recipe.share, task.recipe.shots) == (0.1, 10)
+
+
+def test_names_are_found_by_walking_the_folder():
+    assert {"mini-coco", "coco-split1", "coco-split2"} <= set(tasks.names())
+
+
+def test_an_unknown_task_gets_the_nearest_name():
+    with pytest.raises(GbssError) as caught:
+        tasks.get("coco-split3")
+    (fault,) = caught.value.faults
+    assert fault.found == "'coco-split3'"
+    assert fault.expected.startswith("did you mean 'coco-split")
+    assert "mini-coco" in fault.expected
+
+
+def test_refuses_groups_that_do_not_partition():
+    task = tasks.get("mini-coco")
+    halves = {"majority": task.groups["majority"], "minority": task.groups["minority"][1:]}
+    with pytest.raises(ValueError, match="every class exactly once"):
+        replace(task, groups=halves)
+    double = task.groups | {"again": task.groups["minority"]}
+    with pytest.raises(ValueError, match="every class exactly once"):
+        replace(task, groups=double)
+
+
+def test_refuses_a_recipe_of_other_classes():
+    task = tasks.get("mini-coco")
+    with pytest.raises(ValueError, match=r"unknown classes \['zebra'\]"):
+        replace(task, recipe=replace(task.recipe, minority=("zebra",)))
