@@ -1,0 +1,175 @@
+"""The rows and tables of ``workflow/experiments.yaml``, typed; every fault of the file at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gbss import tasks
+from gbss.errors import Faults, nearest
+from gbss.schema import check_schema, read_yaml
+
+WORKFLOW = Path(__file__).resolve().parent.parent / "workflow"
+"""The workflow folder of this checkout: schemas, scales and rows."""
+
+
+@dataclass(frozen=True)
+class PaperNumbers:
+    """What the paper reports for a row in one table.
+
+    Attributes:
+        source: Where it stands: ``supplement, Table 3``.
+        values: Column name → AP in percent.
+    """
+
+    source: str
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One experiment: choices by name, trained once per seed and scale.
+
+    Attributes:
+        id: Its name in paths and targets.
+        label: Its name in tables and figures.
+        task: The paper's task; a scale may put another in its place.
+        detector: The semi-supervised detector.
+        tables: The tables that it appears in.
+        paper: Table → the paper's numbers; a table that is missing here has none.
+    """
+
+    id: str
+    label: str
+    task: str
+    detector: str
+    tables: tuple[str, ...]
+    paper: Mapping[str, PaperNumbers]
+
+    @property
+    def method(self) -> dict[str, Any]:
+        """What decides how the row is trained: its choices without labels and tables."""
+        return {"task": self.task, "detector": self.detector}
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A table of the paper, or one of our own.
+
+    Attributes:
+        id: Its name in paths and targets.
+        title: Its caption, without the scale.
+        task: The paper's task that its rows share.
+        columns: Groups of classes in the order of the columns.
+        notes: Sentences shown under it.
+    """
+
+    id: str
+    title: str
+    task: str
+    columns: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """Everything in ``experiments.yaml``.
+
+    Attributes:
+        rows: Row id → row, in the order of the file.
+        tables: Table id → table, in the order of the file.
+    """
+
+    rows: Mapping[str, Row]
+    tables: Mapping[str, TableSpec]
+
+    def rows_of(self, table: str) -> tuple[Row, ...]:
+        """The rows of a table, in the order of the file."""
+        return tuple(row for row in self.rows.values() if table in row.tables)
+
+
+def load_experiments(path: Path = WORKFLOW / "experiments.yaml") -> Experiments:
+    """Reads and checks the rows and tables.
+
+    Raises:
+        GbssError: With every fault: unknown keys and values, rows in unknown tables, rows of
+            another task than their table's, paper numbers for unknown columns, unknown tasks,
+            tables without a row.
+    """
+    raw = read_yaml(path, what="list of experiments")
+    schema = read_yaml(WORKFLOW / "experiments.schema.yaml", what="schema")
+    check_schema(raw, schema, source=path)
+    tables = {name: _table(name, entry) for name, entry in raw["tables"].items()}
+    rows = {name: _row(name, entry) for name, entry in raw["rows"].items()}
+    experiments = Experiments(rows, tables)
+    with Faults() as faults:
+        for row in rows.values():
+            _check_row(faults, row, tables, path)
+        for table in tables.values():
+            _check_task(faults, f"{path}: tables.{table.id}.task", table.task)
+            if not experiments.rows_of(table.id):
+                faults.add(
+                    f"{path}: tables.{table.id}",
+                    found="no row names this table",
+                    expected="at least one row",
+                    fix="add it to the tables of a row, or remove it",
+                )
+    return experiments
+
+
+def _table(name: str, entry: Mapping[str, Any]) -> TableSpec:
+    notes = tuple(entry.get("notes", ()))
+    return TableSpec(name, entry["title"], entry["task"], tuple(entry["columns"]), notes)
+
+
+def _row(name: str, entry: Mapping[str, Any]) -> Row:
+    paper = {
+        table: PaperNumbers(numbers["source"], dict(numbers["values"]))
+        for table, numbers in entry["tables"].items()
+        if numbers is not None
+    }
+    return Row(
+        name, entry["label"], entry["task"], entry["detector"], tuple(entry["tables"]), paper
+    )
+
+
+def _check_row(faults: Faults, row: Row, tables: Mapping[str, TableSpec], path: Path) -> None:
+    where = f"{path}: rows.{row.id}"
+    _check_task(faults, f"{where}.task", row.task)
+    for name in row.tables:
+        table = tables.get(name)
+        if table is None:
+            faults.add(
+                f"{where}.tables",
+                found=repr(name),
+                expected=nearest(name, tables),
+                fix="name a table of this file, or add it under 'tables'",
+            )
+            continue
+        if table.task != row.task:
+            faults.add(
+                f"{where}.tables.{name}",
+                found=f"a row of the task {row.task!r} in a table of {table.task!r}",
+                expected="one task per table",
+                fix="correct one of the two",
+            )
+        stated = row.paper[name].values if name in row.paper else {}
+        for column in sorted(set(stated) - set(table.columns)):
+            faults.add(
+                f"{where}.tables.{name}.values",
+                found=repr(column),
+                expected=nearest(column, table.columns),
+                fix="use the table's columns",
+            )
+
+
+def _check_task(faults: Faults, where: str, task: str) -> None:
+    if task not in tasks.names():
+        faults.add(
+            where,
+            found=repr(task),
+            expected=nearest(task, tasks.names()),
+            fix="name a task of gbss/tasks",
+        )

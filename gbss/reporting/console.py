@@ -1,0 +1,50 @@
+"""An evaluation as plain text for the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from gbss.evaluation.groups import GroupResult
+from gbss.evaluation.per_class import PerClass
+from gbss.reporting.render import NO_GROUND_TRUTH
+
+_HEAD = ("AP", "AP50", "AP75")
+
+
+def evaluation_text(per_class: PerClass, groups: Mapping[str, GroupResult]) -> str:
+    """AP in percent of each class, then of each group.
+
+    Args:
+        per_class: AP per class.
+        groups: Group → means, as `gbss.evaluation.groups.group_means` gives them.
+
+    Returns:
+        Aligned lines; what has no ground truth shows no number.
+    """
+    lines: list[tuple[str, ...]] = [("class", "boxes", *_HEAD)]
+    for k, name in enumerate(per_class.names):
+        values = (per_class.ap[k], per_class.ap50[k], per_class.ap75[k])
+        lines.append((name, str(per_class.ground_truth[k]), *map(_percent, values)))
+    lines.append(("group", "classes", *_HEAD))
+    for name, result in groups.items():
+        count = f"{result.evaluated} of {result.classes}"
+        lines.append((name, count, *map(_percent, (result.ap, result.ap50, result.ap75))))
+    return _aligned(lines)
+
+
+def print_evaluation(per_class: PerClass, groups: Mapping[str, GroupResult]) -> None:
+    """Prints `evaluation_text`."""
+    print(evaluation_text(per_class, groups))
+
+
+def _percent(value: float | None) -> str:
+    return NO_GROUND_TRUTH if value is None or math.isnan(value) else f"{100 * value:.1f}"
+
+
+def _aligned(lines: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join([first.ljust(widths[0]), *map(str.rjust, rest, widths[1:])])
+        for first, *rest in lines
+    )

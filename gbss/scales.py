@@ -1,0 +1,169 @@
+"""A scale: how large and on what the grid of rows is run. One file under ``workflow/config``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gbss import tasks
+from gbss.errors import Faults, fail, nearest
+from gbss.experiments import WORKFLOW
+from gbss.schema import check_schema, read_yaml
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When things happen in a training run, in iterations.
+
+    Attributes:
+        iterations: Length of the run.
+        warmup: Length of the linear learning-rate warm-up.
+        decay: After each of these the learning rate is divided by ten.
+        checkpoint_interval: A killed run loses at most so many.
+        log_interval: A line of progress is written every so many.
+    """
+
+    iterations: int
+    warmup: int
+    decay: tuple[int, ...]
+    checkpoint_interval: int
+    log_interval: int
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """SGD for the student, exponential moving average for the teacher.
+
+    Attributes:
+        learning_rate: Of the whole batch over all processes.
+        momentum: Of SGD.
+        weight_decay: Of SGD.
+        teacher_momentum: Share of the teacher that is kept in each iteration.
+    """
+
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    teacher_momentum: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images of one process and iteration, and the processes that load them (0: none)."""
+
+    labeled: int
+    unlabeled: int
+    workers: int
+
+    @property
+    def size(self) -> int:
+        """Images per process and iteration."""
+        return self.labeled + self.unlabeled
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one job of a rule asks for; ``runtime`` in minutes."""
+
+    threads: int
+    gpu: int
+    mem_mb: int
+    runtime: int
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A checked scale file; the fields are described in ``workflow/config.schema.yaml``."""
+
+    scale: str
+    summary: str
+    seeds: tuple[int, ...]
+    tasks: Mapping[str, str]
+    roots: Mapping[str, str]
+    detector: str
+    pretraining: Mapping[str, Any]
+    schedule: Schedule
+    optimizer: Optimizer
+    batch: Batch
+    resources: Mapping[str, Job]
+
+    def task_of(self, task: str) -> str | None:
+        """The task that stands for ``task`` at this scale; None if it has no place here."""
+        return self.tasks.get(task)
+
+    def root(self, task: str) -> Path:
+        """The folder with a task's annotation files and images.
+
+        Raises:
+            GbssError: The task has files of its own, and the scale does not say where they are.
+        """
+        if tasks.get(task).drawing is not None:
+            return Path("build/data") / task
+        if task not in self.roots:
+            raise fail(
+                f"scale {self.scale!r}: roots",
+                found=", ".join(self.roots) or "nothing",
+                expected=f"the folder with the files of {task!r}",
+                fix=f"add 'roots: {{{task}: /path/to/data}}' to the scale file",
+            )
+        return Path(self.roots[task])
+
+    def training(self) -> dict[str, Any]:
+        """The part that decides what a run computes: without seeds, machine facts and names."""
+        parts = asdict(self)
+        for name in ("scale", "summary", "seeds", "tasks", "roots", "resources"):
+            del parts[name]
+        # Neither changes a result, so neither may make a finished run look outdated.
+        for name in ("checkpoint_interval", "log_interval"):
+            del parts["schedule"][name]
+        del parts["batch"]["workers"]
+        return parts
+
+
+def load_scale(name: str) -> Scale:
+    """Reads and checks a scale.
+
+    Args:
+        name: ``demo`` for ``workflow/config/demo.yaml``, or the path of a file of the user's own.
+
+    Raises:
+        GbssError: With every fault of the file.
+    """
+    folder = WORKFLOW / "config"
+    path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
+    if path.parent == folder and not path.exists():
+        raise fail(
+            f"scale {name!r}",
+            found="no such file in workflow/config",
+            expected=nearest(name, (file.stem for file in folder.glob("*.yaml"))),
+            fix="name a known scale or give the path of a file of your own",
+        )
+    raw = read_yaml(path, what="scale")
+    check_schema(raw, read_yaml(WORKFLOW / "config.schema.yaml", what="schema"), source=path)
+    with Faults() as faults:
+        named = [(f"roots.{key}", key) for key in raw["roots"]]
+        for key, value in raw["tasks"].items():
+            named += [(f"tasks.{key}", key), (f"tasks.{key}", value)]
+        for key, task in named:
+            if task not in tasks.names():
+                faults.add(
+                    f"{path}: {key}",
+                    found=repr(task),
+                    expected=nearest(task, tasks.names()),
+                    fix="name a task of gbss/tasks",
+                )
+    schedule = raw["schedule"] | {"decay": tuple(raw["schedule"]["decay"])}
+    return Scale(
+        **(
+            raw
+            | {
+                "seeds": tuple(raw["seeds"]),
+                "schedule": Schedule(**schedule),
+                "optimizer": Optimizer(**raw["optimizer"]),
+                "batch": Batch(**raw["batch"]),
+                "resources": {rule: Job(**job) for rule, job in raw["resources"].items()},
+            }
+        )
+    )

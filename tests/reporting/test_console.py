@@ -1,0 +1,30 @@
+import numpy as np
+
+from gbss.evaluation.groups import group_means
+from gbss.evaluation.per_class import PerClass
+from gbss.reporting.console import print_evaluation
+
+
+def test_prints_classes_and_groups_in_percent(capsys) -> None:
+    per_class = PerClass(
+        images=6,
+        ids=(3, 7, 8),
+        names=("kite", "school bus", "cat"),
+        ground_truth=np.array([8, 20, 0]),
+        ap=np.array([0.5, 0.125, np.nan]),
+        ap50=np.array([1.0, 0.25, np.nan]),
+        ap75=np.array([0.375, 0.0, np.nan]),
+        ar=np.array([0.5, 0.5, np.nan]),
+    )
+    groups = group_means(per_class, {"majority": ("kite", "school bus"), "minority": ("cat",)})
+    print_evaluation(per_class, groups)
+    assert capsys.readouterr().out == (
+        "class         boxes    AP   AP50  AP75\n"
+        "kite              8  50.0  100.0  37.5\n"
+        "school bus       20  12.5   25.0   0.0\n"
+        "cat               0   n/a    n/a   n/a\n"
+        "group       classes    AP   AP50  AP75\n"
+        "all          2 of 3  31.2   62.5  18.8\n"
+        "majority     2 of 2  31.2   62.5  18.8\n"
+        "minority     0 of 1   n/a    n/a   n/a\n"
+    )
