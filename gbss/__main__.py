@@ -1,0 +1,7 @@
+"""``python -m gbss``."""
+
+import sys
+
+from gbss.cli import main
+
+sys.exit(main())

@@ -1,0 +1,237 @@
+"""The command line. Heavy imports stand inside the commands, so that light ones stay light."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gbss import tasks
+from gbss.errors import GbssError, fail, nearest
+
+if TYPE_CHECKING:
+    from gbss.engine.run import Run
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Returns:
+        0, or 1 after an error that was printed to standard error.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except GbssError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gbss",
+        description="Gradient-based sampling for class-imbalanced semi-supervised detection.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("draw", help="draw the embedded data of a task")
+    command.add_argument("task")
+    command.add_argument("--root", type=Path, help="default: build/data/TASK")
+    command.set_defaults(command=_draw)
+
+    command = commands.add_parser("split", help="build the labeled and unlabeled images of a task")
+    command.add_argument("task")
+    command.add_argument("--root", type=Path, help="folder with the task's files")
+    command.set_defaults(command=_split)
+
+    command = commands.add_parser("verify", help="check a split against its annotation file")
+    command.add_argument("task")
+    command.add_argument("--root", type=Path, help="folder with the task's files")
+    command.set_defaults(command=_verify)
+
+    command = commands.add_parser("pretrain", help="make the backbone that runs start from")
+    command.add_argument("--scale", required=True)
+    command.set_defaults(command=_pretrain)
+
+    for name, function, text in (
+        ("train", _train, "train one run, or go on with it"),
+        ("detect", _detect, "write the detections of a finished run"),
+        ("record", _record, "evaluate the detections of a run and write its record"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--scale", required=True, help="demo, smoke, paper or a YAML file")
+        command.add_argument("--row", required=True, help="row of workflow/experiments.yaml")
+        command.add_argument("--seed", required=True, type=int)
+        command.set_defaults(command=function)
+        if name == "record":
+            command.add_argument("--output", required=True, type=Path)
+
+    command = commands.add_parser("evaluate", help="print the AP of a file of detections")
+    command.add_argument("--annotations", required=True, type=Path)
+    command.add_argument("--detections", required=True, type=Path)
+    command.add_argument("--task", help="also print the groups of this task")
+    command.set_defaults(command=_evaluate)
+
+    command = commands.add_parser("table", help="render a table from run records")
+    command.add_argument("table")
+    command.add_argument("--scale", required=True)
+    command.add_argument("--results", type=Path, default=Path("results"))
+    command.set_defaults(command=_table)
+    return parser
+
+
+def _draw(options: argparse.Namespace) -> None:
+    from gbss.data import draw
+
+    task = tasks.get(options.task)
+    if task.drawing is None:
+        raise fail(
+            f"task {task.name!r}",
+            found="a task whose data are not embedded",
+            expected="an embedded task",
+            fix="fetch its files and name their folder under 'roots' of the scale",
+        )
+    draw(task.drawing, options.root or Path("build/data") / task.name)
+
+
+def _split(options: argparse.Namespace) -> None:
+    from gbss.splits.annotations import read
+    from gbss.splits.build import build_split
+    from gbss.splits.files import write_split
+
+    task = tasks.get(options.task)
+    annotations = read(_root(options) / task.files.train, classes=task.classes)
+    split = build_split(annotations, task.recipe)
+    lists = Path("splits") / task.name
+    write_split(split, annotations, lists=lists, coco=Path("build/splits") / task.name)
+    labeled = len(split.base) + len(split.few_shot)
+    print(
+        f"{task.name}: {labeled} labeled images ({len(split.few_shot)} of them few-shot), "
+        f"{len(split.unlabeled)} unlabeled; per class in {lists / 'counts.csv'}"
+    )
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from gbss.splits.annotations import read
+    from gbss.splits.verify import verify_split
+
+    task = tasks.get(options.task)
+    annotations = read(_root(options) / task.files.train, classes=task.classes)
+    split = verify_split(annotations, task.recipe, Path("splits") / task.name)
+    labeled = len(split.base) + len(split.few_shot)
+    print(f"{task.name}: {labeled} labeled and {len(split.unlabeled)} unlabeled images, as stated")
+
+
+def _root(options: argparse.Namespace) -> Path:
+    root: Path | None = options.root
+    return root or Path("build/data") / options.task
+
+
+def _pretrain(options: argparse.Namespace) -> None:
+    from gbss.engine.pretrain import pretrain
+    from gbss.scales import load_scale
+
+    scale = load_scale(options.scale)
+    pretrain(scale.pretraining, Path("build") / scale.scale / "backbone.pth")
+
+
+def _run(options: argparse.Namespace) -> Run:
+    from gbss.configs.resolve import Inputs
+    from gbss.engine.run import Run, run_folder
+    from gbss.experiments import load_experiments
+    from gbss.scales import load_scale
+
+    scale = load_scale(options.scale)
+    rows = load_experiments().rows
+    if options.row not in rows:
+        raise fail(
+            "--row",
+            found=repr(options.row),
+            expected=nearest(options.row, rows),
+            fix="name a row of workflow/experiments.yaml",
+        )
+    row = rows[options.row]
+    name = scale.task_of(row.task)
+    if name is None:
+        raise fail(
+            f"row {row.id!r}",
+            found=f"the task {row.task!r}, which has no place at the scale {scale.scale!r}",
+            expected=f"one of {', '.join(scale.tasks)}",
+            fix="add it under 'tasks' of the scale",
+        )
+    task = tasks.get(name)
+    folder = run_folder(scale.scale, task.name, row.id, options.seed)
+    return Run(task, row, scale, options.seed, folder, Inputs.of(task, scale))
+
+
+def _train(options: argparse.Namespace) -> None:
+    from gbss.engine.train import train
+
+    train(_run(options))
+
+
+def _detect(options: argparse.Namespace) -> None:
+    from gbss.engine.detect import detect
+
+    run = _run(options)
+    detect(run, run.detections)
+
+
+def _record(options: argparse.Namespace) -> None:
+    from gbss.engine.record import record
+
+    record(_run(options), options.output)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from gbss.evaluation.groups import group_means
+    from gbss.evaluation.per_class import evaluate
+    from gbss.reporting.console import print_evaluation
+
+    task = tasks.get(options.task) if options.task else None
+    classes = task.classes if task else None
+    per_class = evaluate(options.annotations, options.detections, classes)
+    print_evaluation(per_class, group_means(per_class, task.groups if task else {}))
+
+
+def _table(options: argparse.Namespace) -> None:
+    from gbss.experiments import load_experiments
+    from gbss.reporting.records import load_records
+    from gbss.reporting.tables import build_table, write_table
+    from gbss.scales import load_scale
+
+    scale, experiments = load_scale(options.scale), load_experiments()
+    if options.table not in experiments.tables:
+        raise fail(
+            "table",
+            found=repr(options.table),
+            expected=nearest(options.table, experiments.tables),
+            fix="name a table of workflow/experiments.yaml",
+        )
+    spec = experiments.tables[options.table]
+    name = scale.task_of(spec.task)
+    if name is None:
+        raise fail(
+            f"table {spec.id!r}",
+            found=f"the task {spec.task!r}, which has no place at the scale {scale.scale!r}",
+            expected=f"one of {', '.join(scale.tasks)}",
+            fix="add it under 'tasks' of the scale",
+        )
+    rows = experiments.rows_of(spec.id)
+    records = {
+        row.id: load_records(options.results / "runs", scale.scale, name, row.id) for row in rows
+    }
+    table = build_table(
+        spec,
+        rows,
+        records,
+        scale=scale.scale,
+        summary=scale.summary,
+        task=tasks.get(name),
+        planned_seeds=scale.seeds,
+    )
+    write_table(table, options.results / "tables" / scale.scale)
+    print(table.markdown())

@@ -1,0 +1,59 @@
+"""The transforms of Soft Teacher's three views and of testing, at a scale's image sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.config import Config
+
+IMAGE_SCALES: dict[str, dict[str, Any]] = {
+    "resnet50": {"train": [(1333, 400), (1333, 1200)], "test": (1333, 800)},
+    # Embedded scenes have 128 x 128 pixels.
+    "small": {"train": [(96, 96), (160, 160)], "test": (128, 128)},
+}
+"""Base detector → range of the training views' sizes, and size of test images, in pixels."""
+
+
+def pipelines(base: Config, detector: str) -> dict[str, list[dict[str, Any]]]:
+    """Mmdet's Soft Teacher pipelines with our image loading and the detector's image sizes.
+
+    Args:
+        base: mmdet's Soft Teacher configuration.
+        detector: Key of `IMAGE_SCALES`.
+
+    Returns:
+        ``labeled``, ``unlabeled`` and ``test``.
+    """
+    labeled, unlabeled = base.train_dataloader.dataset.datasets
+    found = {
+        "labeled": labeled.pipeline,
+        "unlabeled": unlabeled.pipeline,
+        "test": base.test_dataloader.dataset.pipeline,
+    }
+    return {name: _adapt(_plain(steps), detector) for name, steps in found.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Configuration objects as plain dicts and lists; tuples stay tuples."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(item) for item in value)
+    return value
+
+
+def _adapt(step: Any, detector: str) -> Any:
+    """A transform, or a list of them at any depth, with loading and sizes replaced."""
+    if isinstance(step, list):
+        return [_adapt(item, detector) for item in step]
+    if not isinstance(step, dict):
+        return step
+    adapted = {key: _adapt(item, detector) for key, item in step.items()}
+    match step.get("type"):
+        case "LoadImageFromFile":
+            adapted["type"] = "gbss.detection.dataset.LoadImage"
+        case "RandomResize":
+            adapted["scale"] = IMAGE_SCALES[detector]["train"]
+        case "Resize":
+            adapted["scale"] = IMAGE_SCALES[detector]["test"]
+    return adapted

@@ -1,0 +1,223 @@
+"""One resolved configuration from a task, a row, a scale and a seed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.hub import get_config
+
+from gbss.configs.detectors import DETECTORS
+from gbss.configs.pipelines import pipelines
+from gbss.experiments import Row
+from gbss.scales import Scale
+from gbss.tasks import Task
+
+BASE = "mmdet::soft_teacher/soft-teacher_faster-rcnn_r50-caffe_fpn_180k_semi-0.1-coco.py"
+"""mmdet's own configuration of Soft Teacher: its thresholds, loss weights and views are ours."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files that a run is trained and tested with.
+
+    Attributes:
+        labeled: Annotation file of the labeled images.
+        unlabeled: Annotation file of the unlabeled images, without annotations.
+        train_images: Folder of both.
+        val: Annotation file of the validation images.
+        val_images: Their folder.
+        backbone: Pre-trained backbone.
+    """
+
+    labeled: Path
+    unlabeled: Path
+    train_images: Path
+    val: Path
+    val_images: Path
+    backbone: Path
+
+    @classmethod
+    def of(cls, task: Task, scale: Scale) -> Inputs:
+        """Where the workflow puts the inputs of a task at a scale."""
+        root, split = scale.root(task.name), Path("build/splits") / task.name
+        return cls(
+            labeled=split / "labeled.json",
+            unlabeled=split / "unlabeled.json",
+            train_images=root / task.files.train_images,
+            val=root / task.files.val,
+            val_images=root / task.files.val_images,
+            backbone=Path("build") / scale.scale / "backbone.pth",
+        )
+
+
+def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folder: Path) -> Config:
+    """The configuration that mmengine's runner takes.
+
+    Args:
+        task: The task at this scale.
+        row: The choices of the method.
+        scale: Schedule, batch and optimizer.
+        seed: Of everything random in the run.
+        inputs: Annotation files, images and backbone.
+        folder: The run's folder.
+    """
+    base = get_config(BASE)
+    views = pipelines(base, scale.detector)
+    detector = DETECTORS[scale.detector](len(task.classes), str(inputs.backbone))
+    return Config(
+        {
+            "default_scope": "mmdet",
+            "work_dir": str(folder),
+            "experiment_name": "train",
+            "randomness": {"seed": seed},
+            "log_level": "INFO",
+            "model": _model(base, detector, row),
+            "train_dataloader": _train_data(task, scale, inputs, views),
+            "train_cfg": {
+                "type": "IterBasedTrainLoop",
+                "max_iters": scale.schedule.iterations,
+                # Runs are tested after training, by `gbss detect`.
+                "val_interval": scale.schedule.iterations + 1,
+            },
+            "test_dataloader": _test_data(task, scale, inputs, views["test"]),
+            "test_cfg": {"type": "TestLoop"},
+            # Writes the detections and no more: gbss.evaluation turns them into numbers.
+            "test_evaluator": {
+                "type": "CocoMetric",
+                "ann_file": str(inputs.val),
+                "metric": "bbox",
+                "format_only": True,
+                "outfile_prefix": str(folder / "detections"),
+            },
+            "optim_wrapper": {
+                "type": "OptimWrapper",
+                "optimizer": {
+                    "type": "SGD",
+                    "lr": scale.optimizer.learning_rate,
+                    "momentum": scale.optimizer.momentum,
+                    "weight_decay": scale.optimizer.weight_decay,
+                },
+            },
+            "param_scheduler": _schedulers(scale),
+            **_hooks(scale, f"{row.id}, seed {seed}"),
+            "env_cfg": {
+                "cudnn_benchmark": False,
+                # OpenCV's threads and forked loading processes do not go together.
+                "mp_cfg": {"mp_start_method": "fork", "opencv_num_threads": 0},
+                "dist_cfg": {"backend": "nccl" if torch.cuda.is_available() else "gloo"},
+            },
+            "launcher": "pytorch" if "RANK" in os.environ else "none",
+        }
+    )
+
+
+def _model(base: Config, detector: dict[str, Any], row: Row) -> dict[str, Any]:
+    # The one semi-supervised detector so far; the schema of the rows allows no other name.
+    assert row.detector == "soft_teacher", row.detector
+    return {
+        "type": "SoftTeacher",
+        "detector": detector,
+        "data_preprocessor": {
+            "type": "MultiBranchDataPreprocessor",
+            "data_preprocessor": detector["data_preprocessor"],
+        },
+        "semi_train_cfg": base.model.semi_train_cfg.to_dict(),
+        "semi_test_cfg": {"predict_on": "teacher"},
+    }
+
+
+def _train_data(
+    task: Task, scale: Scale, inputs: Inputs, views: dict[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
+    images = {"img": str(inputs.train_images)}
+    metainfo = {"classes": task.classes}
+    labeled = {
+        "type": "CocoDataset",
+        "metainfo": metainfo,
+        "ann_file": str(inputs.labeled),
+        "data_prefix": images,
+        "filter_cfg": {"filter_empty_gt": True},
+        "pipeline": views["labeled"],
+    }
+    unlabeled = labeled | {
+        "ann_file": str(inputs.unlabeled),
+        # Its annotations are hidden, so every image is empty; none may be dropped for that.
+        "filter_cfg": {"filter_empty_gt": False},
+        "pipeline": views["unlabeled"],
+    }
+    return {
+        "batch_size": scale.batch.size,
+        "num_workers": scale.batch.workers,
+        "persistent_workers": scale.batch.workers > 0,
+        "sampler": {
+            "type": "gbss.detection.sampler.MixedSampler",
+            "labeled": scale.batch.labeled,
+            "unlabeled": scale.batch.unlabeled,
+        },
+        "dataset": {
+            "type": "gbss.detection.dataset.MixedDataset",
+            "datasets": [labeled, unlabeled],
+        },
+    }
+
+
+def _test_data(
+    task: Task, scale: Scale, inputs: Inputs, pipeline: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "batch_size": 1,
+        "num_workers": scale.batch.workers,
+        "persistent_workers": scale.batch.workers > 0,
+        "drop_last": False,
+        "sampler": {"type": "DefaultSampler", "shuffle": False},
+        "dataset": {
+            "type": "CocoDataset",
+            "metainfo": {"classes": task.classes},
+            "ann_file": str(inputs.val),
+            "data_prefix": {"img": str(inputs.val_images)},
+            "test_mode": True,
+            "pipeline": pipeline,
+        },
+    }
+
+
+def _schedulers(scale: Scale) -> list[dict[str, Any]]:
+    schedule = scale.schedule
+    decay = {
+        "type": "MultiStepLR",
+        "by_epoch": False,
+        "milestones": list(schedule.decay),
+        "gamma": 0.1,
+    }
+    if schedule.warmup == 0:
+        return [decay]
+    warmup = {"type": "LinearLR", "by_epoch": False, "start_factor": 0.001}
+    return [warmup | {"begin": 0, "end": schedule.warmup}, decay]
+
+
+def _hooks(scale: Scale, name: str) -> dict[str, Any]:
+    schedule = scale.schedule
+    return {
+        "log_processor": {"by_epoch": False, "window_size": schedule.log_interval},
+        "default_hooks": {
+            "logger": {"type": "LoggerHook", "interval": schedule.log_interval},
+            # The sampler has no epochs to be told of, and checkpoints have a hook of our own.
+            "sampler_seed": None,
+            "checkpoint": None,
+        },
+        "custom_hooks": [
+            {"type": "gbss.detection.hooks.SeedHook"},
+            {"type": "gbss.detection.hooks.ProgressHook", "name": name},
+            {"type": "MeanTeacherHook", "momentum": 1 - scale.optimizer.teacher_momentum},
+            {"type": "gbss.detection.hooks.InvalidLossHook", "interval": schedule.log_interval},
+            {
+                "type": "gbss.detection.hooks.CheckpointHook",
+                "interval": schedule.checkpoint_interval,
+            },
+        ],
+    }

@@ -1,0 +1,14 @@
+"""Adapters to mmdet: data loading, sampling, hooks and detectors. Thin on purpose."""
+
+import contextlib
+import io
+import warnings
+
+with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    # mmdet tells of optional packages that it misses and gbss does not use; users cannot do
+    # anything about it.
+    warnings.simplefilter("ignore")
+    import mmdet.datasets
+    import mmdet.engine
+    import mmdet.evaluation
+    import mmdet.models  # noqa: F401

@@ -1,0 +1,55 @@
+"""Checkpoint files of a run: where they lie, and reading them as data."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.runner.checkpoint import get_torch_safe_globals
+
+from gbss.errors import fail
+
+
+def checkpoint_path(folder: Path, iteration: int) -> Path:
+    """The checkpoint after so many iterations, under the run's folder."""
+    return folder / "checkpoints" / f"iter_{iteration:07d}.pth"
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """The checkpoints of a run, newest first."""
+    return sorted((folder / "checkpoints").glob("iter_*.pth"), reverse=True)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Reads a checkpoint without running code that it may contain.
+
+    Args:
+        path: A file written by mmengine's runner or by `gbss.engine`.
+
+    Returns:
+        At least ``state_dict`` and ``meta``.
+
+    Raises:
+        GbssError: The file is missing, truncated, holds objects other than data, or is no
+            checkpoint.
+    """
+    try:
+        with torch.serialization.safe_globals(get_torch_safe_globals()):
+            value = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise fail(
+            str(path),
+            found=(str(error) or "an empty file").splitlines()[0],
+            expected="a checkpoint that holds nothing but data",
+            fix="remove the file: training goes on from the one before it",
+        ) from error
+    if not isinstance(value, dict) or "state_dict" not in value:
+        raise fail(
+            str(path),
+            found="no 'state_dict'",
+            expected="a checkpoint of a detector",
+            fix="check the path",
+        )
+    return value

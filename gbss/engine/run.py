@@ -1,0 +1,187 @@
+"""The folder of one run: who may write to it, what was run in it, and what of it is still good."""
+
+from __future__ import annotations
+
+import fcntl
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from gbss import __version__
+from gbss.configs.resolve import Inputs
+from gbss.detection.checkpoints import checkpoint_files, read_checkpoint
+from gbss.errors import GbssError, fail
+from gbss.evaluation.record import digest
+from gbss.experiments import Row
+from gbss.files import read_json, sha256, write_json
+from gbss.scales import Scale
+from gbss.tasks import Task
+
+PACKAGES = ("torch", "onedl-mmcv", "onedl-mmdetection", "onedl-mmengine", "numpy", "pycocotools")
+"""Packages whose versions a run is recorded with."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: a row of a task at a scale with a seed.
+
+    Attributes:
+        task: The task at this scale.
+        row: The choices of the method.
+        scale: Schedule, batch and optimizer.
+        seed: Of everything random.
+        folder: Where its checkpoints, logs and settings lie.
+        inputs: What it is trained and tested with.
+    """
+
+    task: Task
+    row: Row
+    scale: Scale
+    seed: int
+    folder: Path
+    inputs: Inputs
+
+    @property
+    def name(self) -> dict[str, Any]:
+        """What tells it from other runs, as in `gbss.evaluation.record.Run`."""
+        return {
+            "scale": self.scale.scale,
+            "task": self.task.name,
+            "row": self.row.id,
+            "seed": self.seed,
+        }
+
+    @property
+    def model(self) -> Path:
+        """The final weights."""
+        return self.folder / "model.pth"
+
+    @property
+    def detections(self) -> Path:
+        """What the teacher found in the validation images, in COCO's result format."""
+        return self.folder / "detections.json"
+
+    @property
+    def manifest(self) -> Path:
+        """What was run, with what, and for how long."""
+        return self.folder / "run.json"
+
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of the files that decide what is learned: labeled, unlabeled, backbone.
+
+        Raises:
+            GbssError: One of them is missing.
+        """
+        files = {name: getattr(self.inputs, name) for name in ("labeled", "unlabeled", "backbone")}
+        for path in files.values():
+            if not path.is_file():
+                raise fail(
+                    str(path),
+                    found="no such file",
+                    expected="an input of the training",
+                    fix="let Snakemake make it, or run `gbss split` and `gbss pretrain` first",
+                )
+        return {name: sha256(path) for name, path in files.items()}
+
+    def identity(self) -> str:
+        """A digest of everything that decides the result: two runs with the same one are equal."""
+        return digest(
+            {
+                "method": self.row.method,
+                "task": self.task.name,
+                "scale": self.scale.training(),
+                "seed": self.seed,
+                "inputs": self.checksums(),
+            }
+        )
+
+
+def run_folder(scale: str, task: str, row: str, seed: int) -> Path:
+    """Where the workflow keeps a run."""
+    return Path("build") / scale / "runs" / task / row / f"seed-{seed}"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps a second process out of a run's folder; the lock dies with its process.
+
+    Raises:
+        GbssError: Another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise fail(
+                str(folder),
+                found="another process is training in this folder",
+                expected="one process per run",
+                fix="wait for it, or end it: a job of an interrupted workflow may live on",
+            ) from error
+        yield
+
+
+def prepare(run: Run, settings: Mapping[str, Any]) -> None:
+    """Makes the folder ready for training: sets an outdated run aside, writes the manifest.
+
+    Args:
+        run: The run; its folder is locked.
+        settings: The resolved configuration as plain data.
+    """
+    identity = run.identity()
+    if run.manifest.exists():
+        manifest = read_json(run.manifest, what="manifest of a run")
+        if manifest.get("identity") == identity:
+            return
+        _set_aside(run.folder, str(manifest.get("identity"))[:8])
+    elif checkpoint_files(run.folder):
+        # Nobody knows what they were trained with.
+        _set_aside(run.folder, "unknown")
+    write_json(
+        run.manifest,
+        {
+            "run": run.name,
+            "identity": identity,
+            "settings": settings,
+            "inputs": run.checksums(),
+            "versions": versions(),
+            "training": {"iterations": 0, "seconds": 0.0, "device": ""},
+        },
+    )
+
+
+def _set_aside(folder: Path, name: str) -> None:
+    target = folder.with_name(f"{folder.name}.outdated-{name}")
+    number = 1
+    while target.exists():
+        number += 1
+        target = folder.with_name(f"{folder.name}.outdated-{name}-{number}")
+    target.mkdir()
+    for entry in list(folder.iterdir()):
+        if entry.name != ".lock":
+            entry.rename(target / entry.name)
+    print(f"settings or inputs changed: the run that was in {folder} is now in {target}")
+
+
+def newest_good_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that can be read; unreadable ones are renamed and reported."""
+    for path in checkpoint_files(folder):
+        try:
+            read_checkpoint(path)
+        except GbssError as error:
+            path.rename(path.with_suffix(".unreadable"))
+            print(f"skipping a checkpoint:\n{error}")
+        else:
+            return path
+    return None
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, gbss and what training depends on."""
+    found = {name: version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), "gbss": __version__} | found

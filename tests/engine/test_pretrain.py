@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from gbss.configs.detectors import DETECTORS
+from gbss.detection.checkpoints import read_checkpoint
+from gbss.engine.pretrain import CropClassifier, pretrain
+from gbss.errors import GbssError
+
+CROPS = {"task": "mini-coco", "steps": 8, "batch": 24, "seed": 3}
+
+
+def test_the_same_seed_gives_the_same_backbone(tmp_path):
+    for name in ("a.pth", "b.pth"):
+        pretrain(CROPS, tmp_path / name)
+    one, two = (read_checkpoint(tmp_path / name) for name in ("a.pth", "b.pth"))
+    assert all(
+        torch.equal(value, two["state_dict"][key]) for key, value in one["state_dict"].items()
+    )
+    assert one["meta"]["accuracy"] == two["meta"]["accuracy"] > 1 / 13
+
+
+def test_its_keys_are_those_of_the_detectors_backbone(tmp_path):
+    expected = {f"backbone.{key}" for key in CropClassifier(13).backbone.state_dict()}
+    pretrain(CROPS, tmp_path / "a.pth")
+    assert set(read_checkpoint(tmp_path / "a.pth")["state_dict"]) == expected
+    backbone = DETECTORS["small"](12, "a.pth")["backbone"]
+    assert (backbone["depth"], backbone["base_channels"], backbone["num_stages"]) == (18, 32, 3)
+
+
+def test_a_checkpoint_is_taken_with_or_without_prefix(tmp_path):
+    torch.save({"conv1.weight": torch.arange(3.0)}, tmp_path / "plain.pth")
+    pretrain({"checkpoint": str(tmp_path / "plain.pth")}, tmp_path / "out.pth")
+    state = read_checkpoint(tmp_path / "out.pth")["state_dict"]
+    assert state["backbone.conv1.weight"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"checkpoint": "nowhere.pth"}, "download it on a machine with a network"),
+        (CROPS | {"task": "coco-split1"}, "an embedded task"),
+    ],
+)
+def test_what_cannot_be_had(tmp_path, settings, message):
+    with pytest.raises(GbssError, match=message):
+        pretrain(settings, tmp_path / "out.pth")
+    assert not (tmp_path / "out.pth").exists()

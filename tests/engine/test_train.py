@@ -1,0 +1,143 @@
+import json
+
+import pytest
+import torch
+
+from gbss.configs.resolve import Inputs
+from gbss.data import draw
+from gbss.detection.checkpoints import checkpoint_files, read_checkpoint
+from gbss.detection.hooks import SeedHook
+from gbss.engine.detect import detect
+from gbss.engine.pretrain import pretrain
+from gbss.engine.record import record
+from gbss.engine.run import Run
+from gbss.engine.train import train
+from gbss.errors import GbssError
+from gbss.evaluation import record as run_record
+from gbss.splits.annotations import read
+from gbss.splits.build import build_split
+from gbss.splits.files import write_split
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, tiny_task, tiny_scale):
+    """Data, split and backbone that the runs of this file share."""
+    folder = tmp_path_factory.mktemp("shared")
+    draw(tiny_task.drawing, folder, progress=False)
+    annotations = read(folder / "train.json")
+    split = build_split(annotations, tiny_task.recipe)
+    write_split(split, annotations, lists=folder / "lists", coco=folder)
+    pretrain(tiny_scale.pretraining, folder / "backbone.pth")
+    return folder
+
+
+@pytest.fixture
+def run_in(folder, tiny_task, tiny_scale, soft_teacher):
+    def build(target, seed=3):
+        inputs = Inputs(
+            labeled=folder / "labeled.json",
+            unlabeled=folder / "unlabeled.json",
+            train_images=folder / "train",
+            val=folder / "val.json",
+            val_images=folder / "val",
+            backbone=folder / "backbone.pth",
+        )
+        return Run(tiny_task, soft_teacher, tiny_scale, seed, target, inputs)
+
+    return build
+
+
+def weights(run):
+    return read_checkpoint(run.model)["state_dict"]
+
+
+def same(one, two):
+    return one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(run_in, tmp_path, monkeypatch, capfd):
+    whole, cut = run_in(tmp_path / "whole"), run_in(tmp_path / "cut")
+    train(whole)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(self, runner, batch_idx, data_batch=None):
+        if runner.iter == 5:
+            raise Killed
+        original(self, runner, batch_idx, data_batch)
+
+    original = SeedHook.before_train_iter
+    with monkeypatch.context() as patch:
+        patch.setattr(SeedHook, "before_train_iter", kill)
+        with pytest.raises(Killed):
+            train(cut)
+    assert not cut.model.exists()
+    assert checkpoint_files(cut.folder)[0].name == "iter_0000004.pth"
+    capfd.readouterr()
+    train(cut)
+    assert "goes on after iteration 4" in capfd.readouterr().err
+    assert same(weights(cut), weights(whole))
+
+    other = run_in(tmp_path / "other", seed=4)
+    train(other)
+    assert not same(weights(other), weights(whole))
+
+
+def test_a_run_leaves_its_settings_and_becomes_a_record(run_in, tmp_path):
+    run = run_in(tmp_path / "run")
+    train(run)
+    manifest = json.loads(run.manifest.read_text())
+    assert manifest["training"]["iterations"] == 6
+    assert manifest["settings"]["randomness"] == {"seed": 3}
+    assert manifest["versions"]["torch"].startswith("2.")
+    assert (run.folder / "config.py").is_file()
+
+    detect(run, run.detections)
+    found = json.loads(run.detections.read_text())
+    known = {image["id"] for image in json.loads(run.inputs.val.read_text())["images"]}
+    assert {entry["image_id"] for entry in found} <= known
+
+    record(run, tmp_path / "record.json")
+    published = run_record.read(tmp_path / "record.json")
+    assert published["run"] == run.name
+    assert set(published["inputs"]) == {"labeled", "unlabeled", "backbone", "val"}
+    assert published["groups"]["minority"]["classes"] == 4
+
+    train(run)  # finished: nothing is trained again
+    assert json.loads(run.manifest.read_text())["training"]["iterations"] == 6
+
+
+def test_weights_of_another_run_are_refused(run_in, tmp_path):
+    run = run_in(tmp_path / "run")
+    run.folder.mkdir()
+    torch.save({"state_dict": {}, "meta": {"run": run.name | {"seed": 9}}}, run.model)
+    with pytest.raises(GbssError, match="weights of"):
+        detect(run, run.detections)
+    assert not run.detections.exists()
+
+
+def test_images_that_are_missing_are_noticed_before_training(run_in, tmp_path, folder):
+    run = run_in(tmp_path / "run")
+    name = json.loads(run.inputs.unlabeled.read_text())["images"][3]["file_name"]
+    image = folder / "train" / name
+    aside = image.rename(image.with_suffix(".aside"))
+    try:
+        with pytest.raises(GbssError, match=f"1 files are missing, the first is {name}"):
+            train(run)
+    finally:
+        aside.rename(image)
+    assert not run.manifest.exists()
+
+
+def test_an_image_that_breaks_later_ends_the_run_with_its_name(run_in, tmp_path, folder):
+    run = run_in(tmp_path / "run")
+    contents = {path: path.read_bytes() for path in (folder / "train").iterdir()}
+    try:
+        for path in contents:
+            path.write_bytes(b"no image")
+        with pytest.raises(GbssError, match="an image that OpenCV can read"):
+            train(run)
+    finally:
+        for path, content in contents.items():
+            path.write_bytes(content)
