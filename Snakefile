@@ -1,0 +1,48 @@
+# The front door: which scale, which rows, which targets.
+#
+#   snakemake --profile workflow/profiles/demo all_tables    embedded data, on a laptop
+#   snakemake --profile slurm all_tables                     the paper's scale, on a cluster
+#
+# A profile chooses the scale: `config: [scale=demo]` is workflow/config/demo.yaml.
+from gbss import tasks
+from gbss.errors import fail, nearest
+from gbss.experiments import load_experiments
+from gbss.scales import load_scale
+
+for key in set(config) - {"scale", "results"}:
+    raise fail(
+        f"--config {key}",
+        found="an unknown key",
+        expected=nearest(key, ["scale", "results"]),
+        fix="correct the spelling; settings of a scale stand in workflow/config",
+    )
+
+SCALE = load_scale(config.get("scale", "paper"))
+# Where records and tables are published. The demo keeps its own under build/, so that running it
+# reproduces the published numbers beside them instead of replacing them.
+RESULTS = config.get("results", "results")
+EXPERIMENTS = load_experiments()
+
+
+include: "workflow/rules/common.smk"
+
+
+wildcard_constraints:
+    task="|".join(tasks.names()),
+    row="|".join(EXPERIMENTS.rows),
+    table="|".join(EXPERIMENTS.tables),
+    seed=r"\d+",
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/splits.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/publish.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.all_tables.input,

@@ -1,0 +1,41 @@
+# Paths and the questions that rules ask about the grid.
+
+RUN = f"build/{SCALE.scale}/runs/{{task}}/{{row}}/seed-{{seed}}"
+RECORD = f"build/{SCALE.scale}/records/{{task}}/{{row}}/seed-{{seed}}.json"
+PUBLISHED = f"{RESULTS}/runs/{SCALE.scale}/{{task}}/{{row}}/seed-{{seed}}.json"
+TABLE = f"{RESULTS}/tables/{SCALE.scale}/{{table}}"
+BACKBONE = f"build/{SCALE.scale}/backbone.pth"
+SPLIT = "build/splits/{task}"
+
+
+def source(part):
+    """Input function: a file of the task ("train" or "val") under its data root."""
+
+    def path(wildcards):
+        task = tasks.get(wildcards.task)
+        return SCALE.root(task.name) / getattr(task.files, part)
+
+    return path
+
+
+def runs_of(rows):
+    """Published records of rows at this scale, for every planned seed."""
+    return [
+        PUBLISHED.format(task=SCALE.task_of(row.task), row=row.id, seed=seed)
+        for row in rows
+        for seed in SCALE.seeds
+    ]
+
+
+def records_of_table(wildcards):
+    return runs_of(EXPERIMENTS.rows_of(wildcards.table))
+
+
+def planned_tables():
+    """Tables whose task has a place at this scale."""
+    return [name for name, spec in EXPERIMENTS.tables.items() if SCALE.task_of(spec.task)]
+
+
+def planned_rows():
+    """Rows whose task has a place at this scale."""
+    return [row for row in EXPERIMENTS.rows.values() if SCALE.task_of(row.task)]

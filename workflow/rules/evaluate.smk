@@ -1,0 +1,51 @@
+# A finished run -> detections of its teacher -> numbers.
+
+
+rule detect:
+    message:
+        "detecting with {wildcards.row}, seed {wildcards.seed}, on {wildcards.task}"
+    input:
+        f"{RUN}/model.pth",
+        source("val"),
+    output:
+        f"{RUN}/detections.json",
+    log:
+        f"build/logs/detect/{SCALE.scale}/{{task}}/{{row}}/seed-{{seed}}.log",
+    benchmark:
+        f"build/benchmarks/detect/{SCALE.scale}/{{task}}/{{row}}/seed-{{seed}}.tsv"
+    threads: job("detect").threads
+    resources:
+        gpu=job("detect").gpu,
+        mem_mb=job("detect").mem_mb,
+        runtime=job("detect").runtime,
+    params:
+        scale=config.get("scale", "paper"),
+    conda:
+        "../../environment.yml"
+    shell:
+        "gbss detect --scale {params.scale} --row {wildcards.row} --seed {wildcards.seed}"
+        " > {log} 2> >(tee -a {log} >&2)"
+
+
+rule evaluate:
+    message:
+        "evaluating {wildcards.row}, seed {wildcards.seed}, on {wildcards.task}"
+    input:
+        f"{RUN}/detections.json",
+        source("val"),
+    output:
+        RECORD,
+    log:
+        f"build/logs/evaluate/{SCALE.scale}/{{task}}/{{row}}/seed-{{seed}}.log",
+    benchmark:
+        f"build/benchmarks/evaluate/{SCALE.scale}/{{task}}/{{row}}/seed-{{seed}}.tsv"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        scale=config.get("scale", "paper"),
+    conda:
+        "../../environment.yml"
+    shell:
+        "gbss record --scale {params.scale} --row {wildcards.row} --seed {wildcards.seed}"
+        " --output {output} > >(tee {log}) 2>&1"

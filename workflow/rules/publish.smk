@@ -1,0 +1,17 @@
+# Records that are kept: tables are made from them alone, with no build/ folder and without torch.
+
+
+rule publish:
+    message:
+        "publishing the record of {wildcards.row}, seed {wildcards.seed}, on {wildcards.task}"
+    input:
+        RECORD,
+    output:
+        PUBLISHED,
+    log:
+        f"build/logs/publish/{SCALE.scale}/{{task}}/{{row}}/seed-{{seed}}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    shell:
+        "cp {input} {output} 2> {log}"

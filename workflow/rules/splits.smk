@@ -1,0 +1,27 @@
+# Annotation files -> labeled and unlabeled images. The lists under splits/ are committed: a build
+# that would give others stops, so they are no outputs that Snakemake may delete.
+
+
+rule split:
+    message:
+        "splitting {wildcards.task} into labeled and unlabeled images"
+    input:
+        source("train"),
+    output:
+        labeled=f"{SPLIT}/labeled.json",
+        unlabeled=f"{SPLIT}/unlabeled.json",
+        hidden=f"{SPLIT}/unlabeled_hidden.json",
+    log:
+        "build/logs/split/{task}.log",
+    benchmark:
+        "build/benchmarks/split/{task}.tsv"
+    resources:
+        mem_mb=16000,
+        runtime=60,
+    params:
+        recipe=lambda wildcards: tasks.get(wildcards.task).recipe.to_yaml(),
+        root=lambda wildcards: SCALE.root(wildcards.task),
+    conda:
+        "../../environment.yml"
+    shell:
+        "gbss split {wildcards.task} --root {params.root} > >(tee {log}) 2>&1"
