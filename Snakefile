@@ -4,6 +4,8 @@
 #   snakemake --profile slurm all_tables                     the paper's scale, on a cluster
 #
 # A profile chooses the scale: `config: [scale=demo]` is workflow/config/demo.yaml.
+from pathlib import Path
+
 from gbss import tasks
 from gbss.errors import fail, nearest
 from gbss.experiments import load_experiments

@@ -120,7 +120,7 @@ def _model(base: Config, detector: dict[str, Any], row: Row) -> dict[str, Any]:
     # The one semi-supervised detector so far; the schema of the rows allows no other name.
     assert row.detector == "soft_teacher", row.detector
     return {
-        "type": "SoftTeacher",
+        "type": "gbss.detection.soft_teacher.SoftTeacher",
         "detector": detector,
         "data_preprocessor": {
             "type": "MultiBranchDataPreprocessor",

@@ -33,9 +33,44 @@ def records_of_table(wildcards):
 
 def planned_tables():
     """Tables whose task has a place at this scale."""
-    return [name for name, spec in EXPERIMENTS.tables.items() if SCALE.task_of(spec.task)]
+    return [
+        name for name, spec in EXPERIMENTS.tables.items() if SCALE.task_of(spec.task)
+    ]
 
 
 def planned_rows():
     """Rows whose task has a place at this scale."""
     return [row for row in EXPERIMENTS.rows.values() if SCALE.task_of(row.task)]
+
+
+def drawing_digest(wildcards):
+    drawing = tasks.get(wildcards.task).drawing
+    return drawing.digest() if drawing else None
+
+
+def job(rule):
+    """What the scale says one job of a rule asks for."""
+    return SCALE.resources[rule]
+
+
+def method(wildcards):
+    """What decides how a row is trained: another label or table does not train it again."""
+    return EXPERIMENTS.rows[wildcards.row].method
+
+
+def launcher(wildcards):
+    """One process for each GPU."""
+    count = job("train").gpu
+    if count > 1:
+        return f"torchrun --standalone --nproc-per-node={count} -m gbss"
+    return "gbss"
+
+
+def shown(wildcards):
+    """What a table shows besides records: another label or note renders it again."""
+    spec = EXPERIMENTS.tables[wildcards.table]
+    rows = EXPERIMENTS.rows_of(spec.id)
+    return [
+        repr(spec),
+        *(repr((row.id, row.label, row.paper.get(spec.id))) for row in rows),
+    ]

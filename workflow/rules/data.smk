@@ -1,14 +1,7 @@
 # Embedded data: drawn from a seed, nothing is downloaded.
 
 
-def drawing_digest(wildcards):
-    drawing = tasks.get(wildcards.task).drawing
-    return drawing.digest() if drawing else None
-
-
 rule draw:
-    message:
-        "drawing the embedded data of {wildcards.task}"
     output:
         train="build/data/{task}/train.json",
         val="build/data/{task}/val.json",
@@ -16,12 +9,14 @@ rule draw:
         "build/logs/draw/{task}.log",
     benchmark:
         "build/benchmarks/draw/{task}.tsv"
+    conda:
+        "../../environment.yml"
     resources:
         mem_mb=2000,
         runtime=10,
     params:
         drawing=drawing_digest,
-    conda:
-        "../../environment.yml"
+    message:
+        "drawing the embedded data of {wildcards.task}"
     shell:
         "gbss draw {wildcards.task} 2> >(tee {log} >&2)"

@@ -2,8 +2,6 @@
 
 
 rule detect:
-    message:
-        "detecting with {wildcards.row}, seed {wildcards.seed}, on {wildcards.task}"
     input:
         f"{RUN}/model.pth",
         source("val"),
@@ -13,6 +11,8 @@ rule detect:
         f"build/logs/detect/{SCALE.scale}/{{task}}/{{row}}/seed-{{seed}}.log",
     benchmark:
         f"build/benchmarks/detect/{SCALE.scale}/{{task}}/{{row}}/seed-{{seed}}.tsv"
+    conda:
+        "../../environment.yml"
     threads: job("detect").threads
     resources:
         gpu=job("detect").gpu,
@@ -20,16 +20,14 @@ rule detect:
         runtime=job("detect").runtime,
     params:
         scale=config.get("scale", "paper"),
-    conda:
-        "../../environment.yml"
+    message:
+        "detecting with {wildcards.row}, seed {wildcards.seed}, on {wildcards.task}"
     shell:
         "gbss detect --scale {params.scale} --row {wildcards.row} --seed {wildcards.seed}"
         " > {log} 2> >(tee -a {log} >&2)"
 
 
 rule evaluate:
-    message:
-        "evaluating {wildcards.row}, seed {wildcards.seed}, on {wildcards.task}"
     input:
         f"{RUN}/detections.json",
         source("val"),
@@ -39,13 +37,15 @@ rule evaluate:
         f"build/logs/evaluate/{SCALE.scale}/{{task}}/{{row}}/seed-{{seed}}.log",
     benchmark:
         f"build/benchmarks/evaluate/{SCALE.scale}/{{task}}/{{row}}/seed-{{seed}}.tsv"
+    conda:
+        "../../environment.yml"
     resources:
         mem_mb=8000,
         runtime=60,
     params:
         scale=config.get("scale", "paper"),
-    conda:
-        "../../environment.yml"
+    message:
+        "evaluating {wildcards.row}, seed {wildcards.seed}, on {wildcards.task}"
     shell:
         "gbss record --scale {params.scale} --row {wildcards.row} --seed {wildcards.seed}"
         " --output {output} > >(tee {log}) 2>&1"

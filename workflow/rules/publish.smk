@@ -2,8 +2,6 @@
 
 
 rule publish:
-    message:
-        "publishing the record of {wildcards.row}, seed {wildcards.seed}, on {wildcards.task}"
     input:
         RECORD,
     output:
@@ -13,5 +11,7 @@ rule publish:
     localrule: True
     conda:
         "../../environment.yml"
+    message:
+        "publishing the record of {wildcards.row}, seed {wildcards.seed}, on {wildcards.task}"
     shell:
         "cp {input} {output} 2> {log}"

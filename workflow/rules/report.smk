@@ -1,16 +1,7 @@
 # Published records -> tables.
 
 
-def shown(wildcards):
-    """What a table shows besides records: another label or note renders it again."""
-    spec = EXPERIMENTS.tables[wildcards.table]
-    rows = EXPERIMENTS.rows_of(spec.id)
-    return [repr(spec), *(repr((row.id, row.label, row.paper.get(spec.id))) for row in rows)]
-
-
 rule table:
-    message:
-        f"rendering the table {{wildcards.table}} at the scale {SCALE.scale}"
     input:
         records_of_table,
     output:
@@ -18,13 +9,15 @@ rule table:
     log:
         f"build/logs/table/{SCALE.scale}/{{table}}.log",
     localrule: True
+    conda:
+        "../../environment.yml"
     params:
         shown=shown,
         summary=SCALE.summary,
-        results=RESULTS,
+        results=lambda wildcards, output: Path(output[0]).parents[2],
         scale=config.get("scale", "paper"),
-    conda:
-        "../../environment.yml"
+    message:
+        f"rendering the table {{wildcards.table}} at the scale {SCALE.scale}"
     shell:
         "gbss table {wildcards.table} --scale {params.scale} --results {params.results}"
         " > {log} 2> >(tee -a {log} >&2)"
@@ -35,11 +28,11 @@ for name in planned_tables():
     rule:
         name:
             f"table_{name}"
-        message:
-            f"the table {name} is up to date"
         input:
             multiext(TABLE.format(table=name), ".md", ".csv", ".tex"),
         localrule: True
+        message:
+            f"the table {name} is up to date"
 
 
 for row in planned_rows():
@@ -47,16 +40,19 @@ for row in planned_rows():
     rule:
         name:
             f"row_{row.id.replace('-', '_')}"
-        message:
-            f"the runs of the row {row.id} are up to date"
         input:
             runs_of([row]),
         localrule: True
+        message:
+            f"the runs of the row {row.id} are up to date"
 
 
 rule all_tables:
+    input:
+        [
+            multiext(TABLE.format(table=name), ".md", ".csv", ".tex")
+            for name in planned_tables()
+        ],
+    localrule: True
     message:
         f"all tables of the scale {SCALE.scale} are up to date"
-    input:
-        [multiext(TABLE.format(table=name), ".md", ".csv", ".tex") for name in planned_tables()],
-    localrule: True

@@ -3,8 +3,6 @@
 
 
 rule split:
-    message:
-        "splitting {wildcards.task} into labeled and unlabeled images"
     input:
         source("train"),
     output:
@@ -15,13 +13,15 @@ rule split:
         "build/logs/split/{task}.log",
     benchmark:
         "build/benchmarks/split/{task}.tsv"
+    conda:
+        "../../environment.yml"
     resources:
         mem_mb=16000,
         runtime=60,
     params:
         recipe=lambda wildcards: tasks.get(wildcards.task).recipe.to_yaml(),
         root=lambda wildcards: SCALE.root(wildcards.task),
-    conda:
-        "../../environment.yml"
+    message:
+        "splitting {wildcards.task} into labeled and unlabeled images"
     shell:
         "gbss split {wildcards.task} --root {params.root} > >(tee {log}) 2>&1"

@@ -1,41 +1,23 @@
 # Pre-training, once per scale, and one training run for each row and seed.
 
 
-def job(rule):
-    """What the scale says one job of a rule asks for."""
-    return SCALE.resources[rule]
-
-
-def method(wildcards):
-    """What decides how a row is trained: another label or table does not train it again."""
-    return EXPERIMENTS.rows[wildcards.row].method
-
-
-def launcher(wildcards):
-    """One process for each GPU."""
-    count = job("train").gpu
-    if count > 1:
-        return f"torchrun --standalone --nproc-per-node={count} -m gbss"
-    return "gbss"
-
-
 rule pretrain:
-    message:
-        f"pre-training the backbone that all rows of the scale {SCALE.scale} start from"
     output:
         BACKBONE,
     log:
         f"build/logs/pretrain/{SCALE.scale}.log",
     benchmark:
         f"build/benchmarks/pretrain/{SCALE.scale}.tsv"
+    conda:
+        "../../environment.yml"
     resources:
         mem_mb=4000,
         runtime=30,
     params:
         settings=dict(SCALE.pretraining),
         scale=config.get("scale", "paper"),
-    conda:
-        "../../environment.yml"
+    message:
+        f"pre-training the backbone that all rows of the scale {SCALE.scale} start from"
     shell:
         "gbss pretrain --scale {params.scale} > >(tee {log}) 2>&1"
 
@@ -43,8 +25,6 @@ rule pretrain:
 # The checkpoints lie in a folder that is no output: Snakemake deletes the outputs of a job that
 # failed, and a job that is started again goes on from the newest of them.
 rule train:
-    message:
-        f"training {{wildcards.row}} on {{wildcards.task}}, seed {{wildcards.seed}}, scale {SCALE.scale}"
     input:
         labeled=f"{SPLIT}/labeled.json",
         unlabeled=f"{SPLIT}/unlabeled.json",
@@ -55,6 +35,8 @@ rule train:
         f"build/logs/train/{SCALE.scale}/{{task}}/{{row}}/seed-{{seed}}.log",
     benchmark:
         f"build/benchmarks/train/{SCALE.scale}/{{task}}/{{row}}/seed-{{seed}}.tsv"
+    conda:
+        "../../environment.yml"
     threads: job("train").threads
     resources:
         gpu=job("train").gpu,
@@ -65,8 +47,8 @@ rule train:
         training=SCALE.training(),
         launcher=launcher,
         scale=config.get("scale", "paper"),
-    conda:
-        "../../environment.yml"
+    message:
+        f"training {{wildcards.row}} on {{wildcards.task}}, seed {{wildcards.seed}}, scale {SCALE.scale}"
     shell:
         "{params.launcher} train --scale {params.scale} --row {wildcards.row}"
         " --seed {wildcards.seed} > {log} 2> >(tee -a {log} >&2)"
