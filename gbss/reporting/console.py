@@ -13,7 +13,7 @@ _HEAD = ("AP", "AP50", "AP75")
 
 
 def evaluation_text(per_class: PerClass, groups: Mapping[str, GroupResult]) -> str:
-    """AP in percent of each class, then of each group.
+    """AP of each class, then of each group, as fractions with three digits like COCO's own tool.
 
     Args:
         per_class: AP per class.
@@ -25,11 +25,11 @@ def evaluation_text(per_class: PerClass, groups: Mapping[str, GroupResult]) -> s
     lines: list[tuple[str, ...]] = [("class", "boxes", *_HEAD)]
     for k, name in enumerate(per_class.names):
         values = (per_class.ap[k], per_class.ap50[k], per_class.ap75[k])
-        lines.append((name, str(per_class.ground_truth[k]), *map(_percent, values)))
+        lines.append((name, str(per_class.ground_truth[k]), *map(_fraction, values)))
     lines.append(("group", "classes", *_HEAD))
     for name, result in groups.items():
         count = f"{result.evaluated} of {result.classes}"
-        lines.append((name, count, *map(_percent, (result.ap, result.ap50, result.ap75))))
+        lines.append((name, count, *map(_fraction, (result.ap, result.ap50, result.ap75))))
     return _aligned(lines)
 
 
@@ -38,8 +38,8 @@ def print_evaluation(per_class: PerClass, groups: Mapping[str, GroupResult]) -> 
     print(evaluation_text(per_class, groups))
 
 
-def _percent(value: float | None) -> str:
-    return NO_GROUND_TRUTH if value is None or math.isnan(value) else f"{100 * value:.1f}"
+def _fraction(value: float | None) -> str:
+    return NO_GROUND_TRUTH if value is None or math.isnan(value) else f"{value:.3f}"
 
 
 def _aligned(lines: Sequence[tuple[str, ...]]) -> str:

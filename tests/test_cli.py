@@ -1,0 +1,114 @@
+import json
+import re
+
+import pytest
+
+from gbss.cli import main
+
+
+def fails(capsys, *arguments):
+    """Runs a command that must end with an error of ours, and returns what it said."""
+    assert main([str(argument) for argument in arguments]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert "to do:" in said
+    return said
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A small ground truth with gaps in its ids and an image without boxes, and detections."""
+    truth = {
+        "images": [
+            {"id": id_, "file_name": f"{id_}.png", "width": 50, "height": 40} for id_ in (3, 8, 11)
+        ],
+        "categories": [{"id": 2, "name": "cat"}, {"id": 7, "name": "dog"}],
+        "annotations": [
+            {"id": 5, "image_id": 3, "category_id": 7, "bbox": [4, 5, 20, 10], "area": 200},
+            {"id": 9, "image_id": 11, "category_id": 2, "bbox": [1, 2, 8, 30], "area": 240},
+        ],
+    }
+    found = [
+        {"image_id": 3, "category_id": 7, "bbox": [4, 5, 20, 10], "score": 0.8},
+        {"image_id": 8, "category_id": 2, "bbox": [1, 2, 8, 30], "score": 0.6},
+    ]
+    for name, content in (("truth.json", truth), ("found.json", found)):
+        (tmp_path / name).write_text(json.dumps(content))
+    return tmp_path
+
+
+def change(path, function):
+    content = json.loads(path.read_text())
+    function(content)
+    path.write_text(json.dumps(content))
+
+
+def evaluate(files):
+    return "evaluate", "--annotations", files / "truth.json", "--detections", files / "found.json"
+
+
+def test_evaluate_prints_the_numbers(files, capsys):
+    assert main(list(map(str, evaluate(files)))) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"dog +1 +1\.000", said)  # found
+    assert re.search(r"cat +1 +0\.000", said)  # found in the wrong image
+
+
+def test_detections_for_unknown_images_are_named(files, capsys):
+    change(files / "found.json", lambda found: found[1].update(image_id=4711))
+    assert "4711" in fails(capsys, *evaluate(files))
+
+
+def test_every_fault_of_an_annotation_file_is_named(files, capsys):
+    def spoil(truth):
+        truth["annotations"][0]["bbox"][2] = -20
+        truth["annotations"][1]["category_id"] = 3
+
+    change(files / "truth.json", spoil)
+    said = fails(capsys, *evaluate(files))
+    assert "(id 5)" in said
+    assert "-20" in said
+    assert "category_id: 3" in said
+
+
+@pytest.mark.parametrize("text", ['{"images": [', "[]", '{"info": 3}'])
+def test_a_file_that_is_truncated_or_not_coco(files, capsys, text):
+    (files / "truth.json").write_text(text)
+    assert str(files / "truth.json") in fails(capsys, *evaluate(files))
+
+
+def test_classes_of_another_data_set_are_refused(files, capsys):
+    said = fails(capsys, *evaluate(files), "--task", "mini-coco")
+    assert "no class 'horizontal disc'" in said
+
+
+def test_names_that_do_not_exist_name_the_nearest(files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    assert "did you mean 'mini-coco'" in fails(capsys, "draw", "mini-koko")
+    assert "an embedded task" in fails(capsys, "draw", "coco-split1")
+    assert "did you mean 'demo'" in fails(capsys, "pretrain", "--scale", "demmo")
+    train = ("train", "--scale", "demo", "--seed", 1, "--row")
+    assert "did you mean 'soft-teacher'" in fails(capsys, *train, "soft-techer")
+    assert "did you mean 'main_coco'" in fails(capsys, "table", "main_koko", "--scale", "demo")
+    assert not (files / "build").exists()
+    assert not (files / "results").exists()
+
+
+def test_a_broken_annotation_file_leaves_no_split(files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    (files / "train.json").write_text((files / "truth.json").read_text())
+    fails(capsys, "split", "mini-coco", "--root", files)
+    fails(capsys, "split", "mini-coco", "--root", files / "nowhere")
+    assert not (files / "splits").exists()
+    assert not (files / "build").exists()
+
+
+def test_a_table_without_records_shows_its_rows_as_missing(tmp_path, capsys):
+    arguments = ["table", "main_coco", "--scale", "demo", "--results", str(tmp_path)]
+    assert main(arguments) == 0
+    assert "missing" in capsys.readouterr().out
+    assert {path.suffix for path in (tmp_path / "tables/demo").iterdir()} == {
+        ".md",
+        ".csv",
+        ".tex",
+    }

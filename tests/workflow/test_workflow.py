@@ -1,0 +1,110 @@
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from gbss.evaluation import record as run_record
+
+
+@pytest.fixture
+def snakemake(repository, tmp_path):
+    """Runs Snakemake on this checkout, with everything it writes in a temporary folder."""
+
+    def call(*arguments, profile="workflow/profiles/smoke", code=0):
+        command = [
+            sys.executable,
+            *("-m", "snakemake", "--snakefile", str(repository / "Snakefile")),
+            *("--profile", str(repository / profile), "--directory", str(tmp_path)),
+            *arguments,
+        ]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment, cwd=tmp_path
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == code, said
+        return said
+
+    return call
+
+
+def planned(said):
+    """Rule → number of jobs of a dry run."""
+    stats = re.search(r"^job +count\n-+ +-+\n(.*?)^total", said, re.MULTILINE | re.DOTALL)
+    return {} if stats is None else dict(re.findall(r"^(\w+) +(\d+)$", stats[1], re.MULTILINE))
+
+
+def test_the_demo_from_nothing(snakemake):
+    assert planned(snakemake("-n", "all_tables", profile="workflow/profiles/demo")) == {
+        "draw": "1",
+        "split": "1",
+        "pretrain": "1",
+        "train": "2",
+        "detect": "2",
+        "evaluate": "2",
+        "publish": "2",
+        "table": "1",
+        "all_tables": "1",
+    }
+
+
+def test_the_papers_scale_on_a_cluster(snakemake, tmp_path):
+    for name in ("instances_train2017.json", "instances_val2017.json"):
+        path = tmp_path / "data/coco/annotations" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    jobs = planned(snakemake("-n", "all_tables", profile="slurm"))
+    assert (jobs["split"], jobs["pretrain"], jobs["train"]) == ("1", "1", "3")
+    said = snakemake("-n", "-p", "all_tables", profile="slurm")
+    assert "torchrun --standalone --nproc-per-node=8 -m gbss train" in said
+
+
+def test_data_that_are_not_there_are_named(snakemake):
+    said = snakemake("-n", "all_tables", profile="slurm", code=1)
+    assert "data/coco/annotations/instances_train2017.json" in said
+
+
+def test_published_records_render_without_training(snakemake, repository, tmp_path):
+    published = repository / "results/runs/demo"
+    shutil.copytree(published, tmp_path / "results/runs/demo")
+    config = ("--config", "scale=demo", "results=results")
+    said = snakemake(*config, "--", "all_tables", profile="workflow/profiles/demo")
+    assert "training" not in said
+    for suffix in (".md", ".csv", ".tex"):
+        name = f"results/tables/demo/main_coco{suffix}"
+        assert (tmp_path / name).read_text() == (repository / name).read_text(), name
+
+
+def test_an_unknown_key_is_refused(snakemake):
+    said = snakemake("-n", "--config", "scael=demo", "--", "all_tables", code=1)
+    assert "did you mean 'scale'?" in said
+
+
+@pytest.mark.slow
+def test_the_whole_pipeline_at_the_smallest_scale(snakemake, repository, tmp_path):
+    said = snakemake("--cores", "2", "all_tables")
+    assert "soft-teacher, seed 1: 12/12 iterations" in said
+    table = (tmp_path / "build/smoke/results/tables/smoke/main_coco.md").read_text()
+    assert "smoke scale" in table
+    assert "missing" not in table
+    record = run_record.read(
+        tmp_path / "build/smoke/results/runs/smoke/mini-coco/soft-teacher/seed-2.json"
+    )
+    assert record["training"]["iterations"] == 12
+    assert record["images"] == 250
+
+    # The committed split is what the committed code draws.
+    for path in (repository / "splits/mini-coco").iterdir():
+        assert (tmp_path / "splits/mini-coco" / path.name).read_bytes() == path.read_bytes()
+
+    assert "Nothing to be done" in snakemake("all_tables")
+    labeled = json.loads((tmp_path / "build/splits/mini-coco/labeled.json").read_text())
+    assert labeled["annotations"]
+
+    # Another table is another rendering, another row is another training.
+    (tmp_path / "build/smoke/results/tables/smoke/main_coco.md").unlink()
+    assert planned(snakemake("-n", "all_tables")) == {"table": "1", "all_tables": "1"}
