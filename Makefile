@@ -28,15 +28,18 @@ $(WITH_SETUP): setup
 
 demo: ## Train, evaluate and tabulate the embedded task on this machine
 	@$(DEMO) all_tables
+	@cat build/demo/results/tables/demo/*.md
 
 smoke: ## The same rules at the smallest scale: does everything run?
 	@snakemake --profile workflow/profiles/smoke all_tables
 
 publish: ## Like demo, but the records and tables replace those in results/
 	@$(PUBLISHED) -- all_tables
+	@gbss readme
 
 tables: ## Render the tables in results/ anew, after a change of gbss/reporting
 	@$(PUBLISHED) --forcerun table -- all_tables
+	@gbss readme
 
 test: ## Run the tests
 	@pytest -q
@@ -54,6 +57,6 @@ check: lint test ## lint, then test
 bench: ## Measure speed, ours beside a reference in one run
 	@for file in benchmarks/*.py; do echo "$$file"; python $$file; done
 
-clean: ## Remove what can be remade: build/ and caches; keeps results/, splits/ and the environment
-	rm -rf build .snakemake .ruff_cache .hypothesis .import_linter_cache
+clean: ## Remove caches and what a laptop remakes in an hour; keeps results/, splits/, build/paper
+	rm -rf build/{data,splits,demo,smoke,logs,benchmarks,mypy,pytest} .snakemake .ruff_cache .hypothesis .import_linter_cache
 	find gbss tests workflow benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("verify", help="check a split against its annotation file")
     command.add_argument("task")
     command.add_argument("--root", type=Path, help="folder with the task's files")
+    command.add_argument("--images", action="store_true", help="also open every image file")
     command.set_defaults(command=_verify)
 
     command = commands.add_parser("pretrain", help="make the backbone that runs start from")
@@ -80,6 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--scale", required=True)
     command.add_argument("--results", type=Path, default=Path("results"))
     command.set_defaults(command=_table)
+
+    command = commands.add_parser("readme", help="bring the README's tables up to date")
+    command.add_argument("--check", action="store_true", help="fail if they are not")
+    command.set_defaults(command=_readme)
     return parser
 
 
@@ -115,11 +120,13 @@ def _split(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from gbss.splits.annotations import read
+    from gbss.splits.annotations import check_images, read
     from gbss.splits.verify import verify_split
 
     task = tasks.get(options.task)
     annotations = read(_root(options) / task.files.train, classes=task.classes)
+    if options.images:
+        check_images(annotations, _root(options) / task.files.train_images)
     split = verify_split(annotations, task.recipe, Path("splits") / task.name)
     labeled = len(split.base) + len(split.few_shot)
     print(f"{task.name}: {labeled} labeled and {len(split.unlabeled)} unlabeled images, as stated")
@@ -235,3 +242,9 @@ def _table(options: argparse.Namespace) -> None:
     )
     write_table(table, options.results / "tables" / scale.scale)
     print(table.markdown())
+
+
+def _readme(options: argparse.Namespace) -> None:
+    from gbss.reporting.readme import update_readme
+
+    update_readme(Path("README.md"), check=options.check)

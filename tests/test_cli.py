@@ -8,6 +8,7 @@ from gbss.cli import main
 
 def fails(capsys, *arguments):
     """Runs a command that must end with an error of ours, and returns what it said."""
+    capsys.readouterr()
     assert main([str(argument) for argument in arguments]) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: ")
@@ -101,6 +102,21 @@ def test_a_broken_annotation_file_leaves_no_split(files, capsys, monkeypatch):
     fails(capsys, "split", "mini-coco", "--root", files / "nowhere")
     assert not (files / "splits").exists()
     assert not (files / "build").exists()
+
+
+def test_verify_opens_every_image(tmp_path, capsys, monkeypatch, repository, tiny_task):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("gbss.tasks.get", lambda name: tiny_task)
+    assert main(["draw", "mini-coco"]) == 0
+    assert main(["split", "mini-coco"]) == 0
+    assert main(["verify", "mini-coco", "--images"]) == 0
+    first, second, *_ = sorted((tmp_path / "build/data/mini-coco/train").iterdir())
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:90])
+    said = fails(capsys, "verify", "mini-coco", "--images")
+    assert re.search(f"{first.name}: image {int(first.stem)}\n    found:    no such file", said)
+    assert re.search(f"{second.name}: image {int(second.stem)}\n    found:    unreadable", said)
+    assert main(["verify", "mini-coco"]) == 0
 
 
 def test_a_table_without_records_shows_its_rows_as_missing(tmp_path, capsys):

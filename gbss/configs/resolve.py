@@ -111,6 +111,8 @@ def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folde
                 "mp_cfg": {"mp_start_method": "fork", "opencv_num_threads": 0},
                 "dist_cfg": {"backend": "nccl" if torch.cuda.is_available() else "gloo"},
             },
+            # None: the device that the model is on, a CPU included; mmengine would name a GPU.
+            "model_wrapper_cfg": {"type": "MMDistributedDataParallel", "device_ids": None},
             "launcher": "pytorch" if "RANK" in os.environ else "none",
         }
     )

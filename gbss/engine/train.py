@@ -39,7 +39,7 @@ def train(run: Run) -> None:
     limit_threads(run)
     config = resolve(run.task, run.row, run.scale, run.seed, run.inputs, run.folder)
     if config.launcher != "none":
-        init_dist(config.launcher, **config.env_cfg.dist_cfg)
+        join_processes(config)
     with locked(run.folder) if is_main_process() else nullcontext():
         found = [_prepare(run, config) if is_main_process() else None]
         broadcast_object_list(found)
@@ -54,6 +54,15 @@ def train(run: Run) -> None:
                 _note_time(run, runner, time.monotonic() - start)
         if is_main_process():
             _write_model(run)
+
+
+def join_processes(config: Config) -> None:
+    """Connects the processes that torchrun started."""
+    if torch.cuda.is_available():
+        init_dist(config.launcher, **config.env_cfg.dist_cfg)
+    else:
+        # mmengine's own way chooses a GPU for each process.
+        torch.distributed.init_process_group(config.env_cfg.dist_cfg.backend)
 
 
 def quiet() -> None:

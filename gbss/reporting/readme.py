@@ -72,7 +72,7 @@ def update_readme(path: Path, *, check: bool = False) -> None:
             str(path),
             found=f"blocks that differ from their files: {', '.join(stale)}",
             expected="the content of the files",
-            fix="update the generated blocks of the README",
+            fix="run `gbss readme`",
         )
     write_text(path, updated)
 

@@ -1,4 +1,7 @@
 import json
+import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -141,3 +144,26 @@ def test_an_image_that_breaks_later_ends_the_run_with_its_name(run_in, tmp_path,
     finally:
         for path, content in contents.items():
             path.write_bytes(content)
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_run(run_in, tmp_path):
+    run = run_in(tmp_path / "run")
+    (tmp_path / "run.pickle").write_bytes(pickle.dumps(run))
+    script = tmp_path / "two.py"
+    script.write_text(
+        "import pickle, sys\n"
+        "from gbss.engine.train import train\n"
+        "train(pickle.load(open(sys.argv[1], 'rb')))\n"
+    )
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*launch, str(script), str(tmp_path / "run.pickle")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("6/6 iterations") == 1
+    assert len(checkpoint_files(run.folder)) == 2
+    assert json.loads(run.manifest.read_text())["training"]["iterations"] == 6
+    alone = run_in(tmp_path / "alone")
+    train(alone)
+    assert not same(weights(run), weights(alone))  # twice the images in each step
