@@ -8,6 +8,8 @@ rule publish:
         PUBLISHED,
     log:
         f"build/logs/publish/{SCALE.scale}/{{task}}/{{row}}/seed-{{seed}}.log",
+    benchmark:
+        f"build/benchmarks/publish/{SCALE.scale}/{{task}}/{{row}}/seed-{{seed}}.tsv"
     localrule: True
     conda:
         "../../environment.yml"

@@ -8,6 +8,8 @@ rule table:
         multiext(TABLE, ".md", ".csv", ".tex"),
     log:
         f"build/logs/table/{SCALE.scale}/{{table}}.log",
+    benchmark:
+        f"build/benchmarks/table/{SCALE.scale}/{{table}}.tsv"
     localrule: True
     conda:
         "../../environment.yml"
