@@ -33,7 +33,7 @@ demo: ## Train, evaluate and tabulate the embedded task on this machine
 smoke: ## The same rules at the smallest scale: does everything run?
 	@snakemake --profile workflow/profiles/smoke all_tables
 
-publish: ## Like demo, but the records and tables replace those in results/
+publish: ## Copy the records of the demo to results/ (training what is missing), and its tables
 	@$(PUBLISHED) -- all_tables
 	@gbss readme
 

@@ -20,9 +20,9 @@ for key in set(config) - {"scale", "results"}:
     )
 
 SCALE = load_scale(config.get("scale", "paper"))
-# Where records and tables are published. The demo keeps its own under build/, so that running it
-# reproduces the published numbers beside them instead of replacing them.
-RESULTS = config.get("results", "results")
+# Where records and tables go. Under build/ unless `results=results` is asked for: a demo reproduces
+# the published numbers beside them instead of replacing them.
+RESULTS = config.get("results", f"build/{SCALE.scale}/results")
 EXPERIMENTS = load_experiments()
 
 

@@ -105,12 +105,17 @@ def _draw(options: argparse.Namespace) -> None:
 def _split(options: argparse.Namespace) -> None:
     from gbss.splits.annotations import read
     from gbss.splits.build import build_split
-    from gbss.splits.files import write_split
+    from gbss.splits.files import CHECKSUMS, write_split
+    from gbss.splits.verify import verify_split
 
     task = tasks.get(options.task)
     annotations = read(_root(options) / task.files.train, classes=task.classes)
-    split = build_split(annotations, task.recipe)
     lists = Path("splits") / task.name
+    if (lists / CHECKSUMS).exists():
+        # Committed lists count, whatever version of a random generator drew them.
+        split = verify_split(annotations, task.recipe, lists)
+    else:
+        split = build_split(annotations, task.recipe)
     write_split(split, annotations, lists=lists, coco=Path("build/splits") / task.name)
     labeled = len(split.base) + len(split.few_shot)
     print(
@@ -229,7 +234,14 @@ def _table(options: argparse.Namespace) -> None:
         )
     rows = experiments.rows_of(spec.id)
     records = {
-        row.id: load_records(options.results / "runs", scale.scale, name, row.id) for row in rows
+        row.id: load_records(
+            options.results / "runs",
+            scale.scale,
+            name,
+            row.id,
+            {"method": row.method, "scale": scale.training()},
+        )
+        for row in rows
     }
     table = build_table(
         spec,

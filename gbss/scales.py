@@ -112,7 +112,8 @@ class Scale:
 
     def training(self) -> dict[str, Any]:
         """The part that decides what a run computes: without seeds, machine facts and names."""
-        parts = asdict(self)
+        parts: dict[str, Any] = asdict(self)
+        parts["schedule"]["decay"] = list(self.schedule.decay)  # as JSON gives it back
         for name in ("scale", "summary", "seeds", "tasks", "roots", "resources"):
             del parts[name]
         # Neither changes a result, so neither may make a finished run look outdated.

@@ -87,13 +87,16 @@ class Run:
                 )
         return {name: sha256(path) for name, path in files.items()}
 
+    def settings(self) -> dict[str, Any]:
+        """What a published record is held against: the method, and the scale's part in it."""
+        return {"method": self.row.method, "scale": self.scale.training()}
+
     def identity(self) -> str:
         """A digest of everything that decides the result: two runs with the same one are equal."""
         return digest(
             {
-                "method": self.row.method,
+                **self.settings(),
                 "task": self.task.name,
-                "scale": self.scale.training(),
                 "seed": self.seed,
                 "inputs": self.checksums(),
             }
@@ -131,7 +134,7 @@ def prepare(run: Run, settings: Mapping[str, Any]) -> None:
 
     Args:
         run: The run; its folder is locked.
-        settings: The resolved configuration as plain data.
+        settings: `Run.settings` and the resolved configuration, as plain data.
     """
     identity = run.identity()
     if run.manifest.exists():

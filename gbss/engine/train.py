@@ -73,7 +73,7 @@ def quiet() -> None:
 def _prepare(run: Run, config: Config) -> Path | None:
     """Checks the inputs and makes the run's folder ready; returns what to resume from."""
     check_inputs(run)
-    prepare(run, plain(config))
+    prepare(run, run.settings() | {"config": plain(config)})
     config.dump(str(run.folder / "config.py"))
     return newest_good_checkpoint(run.folder)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from gbss.errors import Fault, Faults, GbssError
 from gbss.evaluation import record as run_record
 from gbss.evaluation.record import Record
 
 
-def load_records(root: Path, scale: str, task: str, row: str) -> list[Record]:
+def load_records(
+    root: Path, scale: str, task: str, row: str, settings: Mapping[str, Any]
+) -> list[Record]:
     """Reads the records of one row, one per seed.
 
     Args:
@@ -18,13 +21,15 @@ def load_records(root: Path, scale: str, task: str, row: str) -> list[Record]:
         scale: Scale of the runs: ``demo``.
         task: Task that they were trained on.
         row: Row of ``experiments.yaml``.
+        settings: The ``method`` and ``scale`` that runs of this row have now. A record of other
+            settings would pass for something that it is not.
 
     Returns:
         The records by ascending seed; an empty list if none was published.
 
     Raises:
-        GbssError: Records that cannot be read, or whose run is not the one that their path
-            names; the faults of all files at once.
+        GbssError: Records that cannot be read, whose run is not the one that their path names, or
+            that were made with other settings; the faults of all files at once.
     """
     records: list[Record] = []
     faults: list[Fault] = []
@@ -43,10 +48,35 @@ def load_records(root: Path, scale: str, task: str, row: str) -> list[Record]:
                     fix="move the file to the path of its run, or publish the run again",
                 )
             )
+        faults.extend(_outdated(record, settings, str(path)))
         records.append(record)
     if faults:
         raise GbssError(*faults)
     return sorted(records, key=lambda record: record["run"]["seed"])
+
+
+def _outdated(record: Record, settings: Mapping[str, Any], where: str) -> list[Fault]:
+    found, expected = (
+        _flat({key: all_.get(key, {}) for key in settings})
+        for all_ in (record["settings"], settings)
+    )
+    return [
+        Fault(
+            f"{where}: {key}",
+            found=repr(found.get(key)),
+            expected=f"{expected.get(key)!r}, as rows and scale say now",
+            fix="remove the record and train the run again, or take the change back",
+        )
+        for key in sorted(found.keys() | expected.keys())
+        if found.get(key) != expected.get(key)
+    ]
+
+
+def _flat(value: Any, name: str = "settings") -> dict[str, Any]:
+    """Nested settings as dotted name → value."""
+    if not isinstance(value, Mapping):
+        return {name: value}
+    return {k: v for key, item in value.items() for k, v in _flat(item, f"{name}.{key}").items()}
 
 
 def check_fit(

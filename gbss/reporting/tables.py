@@ -132,7 +132,7 @@ def build_table(
     table_rows = tuple(_row(spec, row, used[row.id], comparable) for row in rows)
     return Table(
         id=spec.id,
-        title=spec.title,
+        title=spec.title if task.name == spec.task else f"{spec.title}, here {task.name}",
         scale=scale,
         task=task.name,
         context=f"{task.title}; {summary}; {_training(every)}.",

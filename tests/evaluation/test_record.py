@@ -127,6 +127,16 @@ def test_ap_is_null_exactly_without_ground_truth(made: Record, tmp_path: Path) -
     assert "$.per_class[1].ap50 (bus)\n    found:    None with 2 ground-truth boxes" in message
 
 
+def test_an_edited_record_is_noticed(made: Record, tmp_path: Path) -> None:
+    assert "the digest of the settings" in read_changed(made, tmp_path, settings={"lr": 1})
+    message = read_changed(made, tmp_path, per_class__0__name="bus", per_class__2__id=7)
+    assert "2 classes with the name 'bus'" in message
+    assert "2 classes with the id 7" in message
+    message = read_changed(made, tmp_path, per_class__1__ap50=0.1)
+    assert "above AP50 0.1" in message
+    assert "per_class.0.group" in read_changed(made, tmp_path, per_class__0__group="all")
+
+
 def test_truncated_file(made: Record, tmp_path: Path) -> None:
     path = tmp_path / "seed-3.json"
     path.write_text(json.dumps(made)[:200])

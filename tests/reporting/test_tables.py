@@ -44,8 +44,8 @@ def test_mean_and_sample_deviation_in_percent(build, three) -> None:
 
 def test_markdown(build, three) -> None:
     assert build({"plain": three}).markdown() == (
-        "**Main results.** mini (embedded, 4 classes); demo scale, embedded data; not comparable "
-        "with the paper's numbers; AP of the teacher after 700 iterations.\n"
+        "**Main results, here mini.** mini (embedded, 4 classes); demo scale, embedded data; not "
+        "comparable with the paper's numbers; AP of the teacher after 700 iterations.\n"
         "\n"
         "| Method | all | maj | min | seeds | paper all | paper maj | paper min |\n"
         "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"

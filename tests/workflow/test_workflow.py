@@ -79,6 +79,12 @@ def test_published_records_render_without_training(snakemake, repository, tmp_pa
         assert (tmp_path / name).read_text() == (repository / name).read_text(), name
 
 
+def test_nothing_is_published_unless_asked(snakemake):
+    said = snakemake("-n", "--config", "scale=demo", "--", "all_tables")
+    assert " build/demo/results/tables/demo/main_coco.md" in said
+    assert " results/" not in said
+
+
 def test_an_unknown_key_is_refused(snakemake):
     said = snakemake("-n", "--config", "scael=demo", "--", "all_tables", code=1)
     assert "did you mean 'scale'?" in said

@@ -43,8 +43,9 @@ def planned_rows():
     return [row for row in EXPERIMENTS.rows.values() if SCALE.task_of(row.task)]
 
 
-def drawing_digest(wildcards):
-    drawing = tasks.get(wildcards.task).drawing
+def drawing_digest(task):
+    """What changes when the embedded data of a task do; None for data that are not drawn."""
+    drawing = tasks.get(task).drawing if task else None
     return drawing.digest() if drawing else None
 
 

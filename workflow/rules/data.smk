@@ -15,8 +15,8 @@ rule draw:
         mem_mb=2000,
         runtime=10,
     params:
-        drawing=drawing_digest,
+        drawing=lambda wildcards: drawing_digest(wildcards.task),
     message:
         "drawing the embedded data of {wildcards.task}"
     shell:
-        "gbss draw {wildcards.task} 2> >(tee {log} >&2)"
+        "gbss draw {wildcards.task} 2> >(tee {log:q} >&2)"

@@ -23,8 +23,8 @@ rule detect:
     message:
         "detecting with {wildcards.row}, seed {wildcards.seed}, on {wildcards.task}"
     shell:
-        "gbss detect --scale {params.scale} --row {wildcards.row} --seed {wildcards.seed}"
-        " > {log} 2> >(tee -a {log} >&2)"
+        "gbss detect --scale {params.scale:q} --row {wildcards.row} --seed {wildcards.seed}"
+        " > {log:q} 2> >(tee -a {log:q} >&2)"
 
 
 rule evaluate:
@@ -47,5 +47,5 @@ rule evaluate:
     message:
         "evaluating {wildcards.row}, seed {wildcards.seed}, on {wildcards.task}"
     shell:
-        "gbss record --scale {params.scale} --row {wildcards.row} --seed {wildcards.seed}"
-        " --output {output} > >(tee {log}) 2>&1"
+        "gbss record --scale {params.scale:q} --row {wildcards.row} --seed {wildcards.seed}"
+        " --output {output:q} > >(tee {log:q}) 2>&1"

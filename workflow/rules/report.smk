@@ -21,8 +21,8 @@ rule table:
     message:
         f"rendering the table {{wildcards.table}} at the scale {SCALE.scale}"
     shell:
-        "gbss table {wildcards.table} --scale {params.scale} --results {params.results}"
-        " > {log} 2> >(tee -a {log} >&2)"
+        "gbss table {wildcards.table} --scale {params.scale:q} --results {params.results:q}"
+        " > {log:q} 2> >(tee -a {log:q} >&2)"
 
 
 for name in planned_tables():

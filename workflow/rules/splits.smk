@@ -24,4 +24,4 @@ rule split:
     message:
         "splitting {wildcards.task} into labeled and unlabeled images"
     shell:
-        "gbss split {wildcards.task} --root {params.root} > >(tee {log}) 2>&1"
+        "gbss split {wildcards.task} --root {params.root:q} > >(tee {log:q}) 2>&1"

@@ -15,11 +15,12 @@ rule pretrain:
         runtime=30,
     params:
         settings=dict(SCALE.pretraining),
+        drawing=drawing_digest(SCALE.pretraining.get("task")),
         scale=config.get("scale", "paper"),
     message:
         f"pre-training the backbone that all rows of the scale {SCALE.scale} start from"
     shell:
-        "gbss pretrain --scale {params.scale} > >(tee {log}) 2>&1"
+        "gbss pretrain --scale {params.scale:q} > >(tee {log:q}) 2>&1"
 
 
 # The checkpoints lie in a folder that is no output: Snakemake deletes the outputs of a job that
@@ -50,5 +51,5 @@ rule train:
     message:
         f"training {{wildcards.row}} on {{wildcards.task}}, seed {{wildcards.seed}}, scale {SCALE.scale}"
     shell:
-        "{params.launcher} train --scale {params.scale} --row {wildcards.row}"
-        " --seed {wildcards.seed} > {log} 2> >(tee -a {log} >&2)"
+        "{params.launcher} train --scale {params.scale:q} --row {wildcards.row}"
+        " --seed {wildcards.seed} > {log:q} 2> >(tee -a {log:q} >&2)"
