@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.command(options)
     except GbssError as error:
-        print(f"error: {error}", file=sys.stderr)
+        # A loading process hands its error on as text, behind its whole traceback.
+        print("error:", str(error).rsplit("GbssError: ", 1)[-1].strip(), file=sys.stderr)
         return 1
     return 0
 
@@ -65,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         command.add_argument("--scale", required=True, help="demo, smoke, paper or a YAML file")
         command.add_argument("--row", required=True, help="row of workflow/experiments.yaml")
-        command.add_argument("--seed", required=True, type=int)
+        command.add_argument("--seed", required=True, type=_seed)
         command.set_defaults(command=function)
         if name == "record":
             command.add_argument("--output", required=True, type=Path)
@@ -88,6 +89,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise ValueError
+    return value
+
+
 def _draw(options: argparse.Namespace) -> None:
     from gbss.data import draw
 
@@ -105,18 +113,20 @@ def _draw(options: argparse.Namespace) -> None:
 def _split(options: argparse.Namespace) -> None:
     from gbss.splits.annotations import read
     from gbss.splits.build import build_split
-    from gbss.splits.files import CHECKSUMS, write_split
+    from gbss.splits.files import CHECKSUMS, write_split, write_validation
     from gbss.splits.verify import verify_split
 
     task = tasks.get(options.task)
     annotations = read(_root(options) / task.files.train, classes=task.classes)
-    lists = Path("splits") / task.name
+    validation = read(_root(options) / task.files.val, classes=task.classes)
+    lists, coco = Path("splits") / task.name, Path("build/splits") / task.name
     if (lists / CHECKSUMS).exists():
         # Committed lists count, whatever version of a random generator drew them.
         split = verify_split(annotations, task.recipe, lists)
     else:
         split = build_split(annotations, task.recipe)
-    write_split(split, annotations, lists=lists, coco=Path("build/splits") / task.name)
+    write_split(split, annotations, lists=lists, coco=coco)
+    write_validation(validation, coco / "val.json")
     labeled = len(split.base) + len(split.few_shot)
     print(
         f"{task.name}: {labeled} labeled images ({len(split.few_shot)} of them few-shot), "
@@ -147,7 +157,8 @@ def _pretrain(options: argparse.Namespace) -> None:
     from gbss.scales import load_scale
 
     scale = load_scale(options.scale)
-    pretrain(scale.pretraining, Path("build") / scale.scale / "backbone.pth")
+    path = Path("build") / scale.scale / "backbone.pth"
+    pretrain(scale.pretraining, scale.detector, path)
 
 
 def _run(options: argparse.Namespace) -> Run:

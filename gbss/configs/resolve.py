@@ -49,7 +49,7 @@ class Inputs:
             labeled=split / "labeled.json",
             unlabeled=split / "unlabeled.json",
             train_images=root / task.files.train_images,
-            val=root / task.files.val,
+            val=split / "val.json",
             val_images=root / task.files.val_images,
             backbone=Path("build") / scale.scale / "backbone.pth",
         )
@@ -196,7 +196,8 @@ def _schedulers(scale: Scale) -> list[dict[str, Any]]:
         "milestones": list(schedule.decay),
         "gamma": 0.1,
     }
-    if schedule.warmup == 0:
+    if schedule.warmup <= 1:
+        # mmengine's LinearLR of one step would never leave its first, tiny factor.
         return [decay]
     warmup = {"type": "LinearLR", "by_epoch": False, "start_factor": 0.001}
     return [warmup | {"begin": 0, "end": schedule.warmup}, decay]

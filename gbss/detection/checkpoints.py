@@ -35,6 +35,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         GbssError: The file is missing, truncated, holds objects other than data, or is no
             checkpoint.
     """
+    if not path.is_file():
+        raise fail(
+            str(path),
+            found="no such file",
+            expected="a checkpoint",
+            fix="train the run first, or check the path",
+        )
     try:
         with torch.serialization.safe_globals(get_torch_safe_globals()):
             value = torch.load(path, map_location="cpu", weights_only=True)

@@ -21,6 +21,9 @@ from gbss.detection.checkpoints import checkpoint_files, checkpoint_path
 from gbss.errors import fail
 from gbss.files import atomic_path
 
+SECONDS = "training_seconds"
+"""Where mmengine's message hub, and so every checkpoint, holds the time that training has taken."""
+
 
 class SeedHook(Hook):
     """Gives every iteration its own random state, made from seed, iteration and process.
@@ -44,6 +47,9 @@ class SeedHook(Hook):
 class ProgressHook(Hook):
     """Tells on standard error how far a run is, about twenty times; the log tells everything.
 
+    It also keeps the time that training has taken, over all restarts, in what is saved with every
+    checkpoint.
+
     Args:
         name: What to call the run.
     """
@@ -57,6 +63,7 @@ class ProgressHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Starts the clock, and says where a resumed run goes on."""
         self.start, self.first = time.monotonic(), runner.iter
+        self.before = runner.message_hub.get_info(SECONDS, 0.0)
         if runner.iter:
             self._tell(f"goes on after iteration {runner.iter}")
 
@@ -70,9 +77,11 @@ class ProgressHook(Hook):
     ) -> None:
         """Says iteration, speed and time left."""
         done, total = runner.iter + 1, runner.max_iters
+        elapsed = time.monotonic() - self.start
+        runner.message_hub.update_info(SECONDS, self.before + elapsed)
         if done % max(1, total // 20) and done != total:
             return
-        pace = (time.monotonic() - self.start) / (done - self.first)
+        pace = elapsed / (done - self.first)
         left = timedelta(seconds=round(pace * (total - done)))
         self._tell(f"{done}/{total} iterations, {pace:.2f} s each, {left} left")
 
@@ -81,7 +90,7 @@ class ProgressHook(Hook):
 
 
 class CheckpointHook(Hook):
-    """Writes checkpoints beside, then renames; keeps the newest ones.
+    """Writes checkpoints beside, then renames; keeps the newest ones. Never keeps a NaN.
 
     Args:
         interval: Iterations between two checkpoints; the last iteration is always saved.
@@ -110,6 +119,16 @@ class CheckpointHook(Hook):
     @master_only
     def _save(self, runner: Runner, done: int) -> None:
         folder = Path(runner.work_dir)
+        broken = [
+            name for name, value in runner.model.state_dict().items() if not _is_finite(value)
+        ]
+        if broken:
+            raise fail(
+                f"{folder}: iteration {done}",
+                found=f"{len(broken)} weights that are not finite, the first is {broken[0]}",
+                expected="finite weights",
+                fix=_SLOWER,
+            )
         with atomic_path(checkpoint_path(folder, done)) as beside:
             runner.save_checkpoint(str(beside.parent), beside.name, by_epoch=False)
         for old in checkpoint_files(folder)[self.keep :]:
@@ -148,8 +167,11 @@ class InvalidLossHook(Hook):
                 f"{runner.work_dir}: iteration {runner.iter + 1}",
                 found=", ".join(f"{name} is not a finite number" for name in sorted(invalid)),
                 expected="finite losses",
-                fix="lower the learning rate or lengthen the warm-up; see the log for the losses",
+                fix=_SLOWER,
             )
+
+
+_SLOWER = "lower the learning rate or lengthen the warm-up; see the log for the losses"
 
 
 def _is_finite(value: Tensor | Sequence[Tensor]) -> bool:

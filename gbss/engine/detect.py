@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from mmengine.runner import Runner
 
 from gbss.configs.resolve import resolve
 from gbss.detection.checkpoints import read_checkpoint
 from gbss.engine.run import Run
-from gbss.engine.train import limit_threads, quiet
+from gbss.engine.train import limit_threads, plain, quiet
 from gbss.errors import fail
 
 
@@ -25,19 +26,11 @@ def detect(run: Run, output: Path) -> None:
         GbssError: The run is not finished, or its weights are of another run.
     """
     quiet()
-    limit_threads(run)
-    weights = read_checkpoint(run.model)
-    found = weights.get("meta", {}).get("run")
-    if found != run.name:
-        raise fail(
-            str(run.model),
-            found=f"weights of {found}",
-            expected=f"weights of {run.name}",
-            fix="train this run; weights are not moved between folders",
-        )
+    limit_threads(run, "detect")
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".detect-") as scratch:
         config = resolve(run.task, run.row, run.scale, run.seed, run.inputs, Path(scratch))
+        weights = _weights(run, plain(config))
         for part in (
             "train_dataloader",
             "train_cfg",
@@ -46,6 +39,24 @@ def detect(run: Run, output: Path) -> None:
             "custom_hooks",
         ):
             config.pop(part)
-        config.load_from = str(run.model)
-        Runner.from_cfg(config).test()
+        runner = Runner.from_cfg(config)
+        # Strictly: mmengine would go on with random weights in the place of missing ones.
+        runner.model.load_state_dict(weights)
+        runner.test()
         (Path(scratch) / "detections.bbox.json").replace(output)
+
+
+def _weights(run: Run, config: dict[str, Any]) -> dict[str, Any]:
+    """The final weights, if they are those of this run as it is configured now."""
+    saved = read_checkpoint(run.model)
+    found = saved.get("meta", {})
+    expected = {"run": run.name, "identity": run.identity(config)}
+    if found != expected:
+        raise fail(
+            str(run.model),
+            found=f"weights of {found}",
+            expected=f"weights of {expected}",
+            fix="train the run (again): its settings or inputs are not those of the weights",
+        )
+    weights: dict[str, Any] = saved["state_dict"]
+    return weights

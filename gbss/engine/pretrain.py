@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 from mmdet.models import ResNet
+from mmdet.registry import MODELS
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from gbss import tasks
-from gbss.configs.detectors import small_backbone
+from gbss.configs.detectors import DETECTORS, small_backbone
 from gbss.data import Drawing, crops
-from gbss.errors import fail
+from gbss.errors import Faults, fail
 from gbss.files import atomic_path
 
 MEAN = (123.675, 116.28, 103.53)
@@ -42,15 +43,16 @@ class CropClassifier(nn.Module):
         return logits
 
 
-def pretrain(settings: Mapping[str, Any], path: Path) -> None:
+def pretrain(settings: Mapping[str, Any], detector: str, path: Path) -> None:
     """Writes the backbone that all runs of a scale start from.
 
     Args:
         settings: The ``pretraining`` of a scale: a checkpoint to fetch, or crops to learn from.
+        detector: The base detector of the scale.
         path: The file to write: ``state_dict`` with keys ``backbone.*``.
 
     Raises:
-        GbssError: The checkpoint cannot be had.
+        GbssError: The checkpoint cannot be had, or does not fit the detector's backbone.
     """
     if "checkpoint" in settings:
         state, facts = _fetch(settings["checkpoint"]), {"checkpoint": settings["checkpoint"]}
@@ -69,6 +71,7 @@ def pretrain(settings: Mapping[str, Any], path: Path) -> None:
         print(f"accuracy on new crops: {accuracy:.3f}")
         state = {f"backbone.{key}": value for key, value in model.backbone.state_dict().items()}
         facts = {**settings, "accuracy": accuracy}
+    _check_fit(state, detector)
     with atomic_path(path) as beside:
         torch.save({"state_dict": state, "meta": facts}, beside)
 
@@ -90,9 +93,28 @@ def _fetch(source: str) -> dict[str, Tensor]:
     }
 
 
+def _check_fit(state: Mapping[str, Tensor], detector: str) -> None:
+    """Refuses weights with which mmengine would, with a line in its log, start from random ones."""
+    backbone = DETECTORS[detector](1, "")["backbone"]
+    del backbone["init_cfg"]
+    with Faults() as faults:
+        for key, value in MODELS.build(backbone).state_dict().items():
+            found = state.get(f"backbone.{key}")
+            if key.endswith("num_batches_tracked") or (
+                found is not None and found.shape == value.shape
+            ):
+                continue
+            faults.add(
+                f"pretraining: {key}",
+                found="nothing" if found is None else f"shape {tuple(found.shape)}",
+                expected=f"shape {tuple(value.shape)}, as the detector {detector!r} has it",
+                fix="name a checkpoint of this backbone, or another detector in the scale file",
+            )
+
+
 def _classify(drawing: Drawing, steps: int, batch: int, seed: int) -> tuple[CropClassifier, float]:
     """Trains for so many steps; returns the model and its accuracy on crops it has not seen."""
-    images, labels = _normalised(drawing, steps * batch // 8, seed)
+    images, labels = _normalised(drawing, max(batch, steps * batch // 8), seed)
     model = CropClassifier(len(drawing.classes) + 1)
     model(images[:2])  # sets the size of the classifier
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-2)

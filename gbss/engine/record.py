@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from gbss.engine.run import Run
+from gbss.errors import fail
 from gbss.evaluation import record as run_record
 from gbss.evaluation.per_class import evaluate
 from gbss.files import read_json, sha256
+
+_NEEDED = ("run", "settings", "versions", "inputs", "training")
 
 
 def record(run: Run, output: Path) -> None:
@@ -21,6 +24,13 @@ def record(run: Run, output: Path) -> None:
         GbssError: Detections, annotations or the manifest are missing or broken.
     """
     manifest = read_json(run.manifest, what="manifest of a run")
+    if missing := [key for key in _NEEDED if key not in manifest]:
+        raise fail(
+            str(run.manifest),
+            found=f"no {', '.join(missing)}",
+            expected="the manifest of a finished run",
+            fix="train the run to its end",
+        )
     per_class = evaluate(
         run.inputs.val, run.detections, run.task.classes, protocol=run.task.protocol
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import platform
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +25,10 @@ from gbss.tasks import Task
 
 PACKAGES = ("torch", "onedl-mmcv", "onedl-mmdetection", "onedl-mmengine", "numpy", "pycocotools")
 """Packages whose versions a run is recorded with."""
+
+
+PATIENCE = 15.0
+"""Seconds to wait for the lock of a run's folder."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +97,22 @@ class Run:
         """What a published record is held against: the method, and the scale's part in it."""
         return {"method": self.row.method, "scale": self.scale.training()}
 
-    def identity(self) -> str:
-        """A digest of everything that decides the result: two runs with the same one are equal."""
+    def identity(self, config: Mapping[str, Any]) -> str:
+        """A digest of everything that decides the result: two runs with the same one are equal.
+
+        Versions of packages are left out on purpose: an update in the middle of a long run must
+        not discard it. They stand in the record.
+
+        Args:
+            config: The resolved configuration as plain data.
+        """
         return digest(
             {
-                **self.settings(),
+                "settings": self.settings(),
+                "config": essence(config),
+                "processes": max(1, self.scale.resources["train"].gpu),
                 "task": self.task.name,
+                "pixels": self.task.drawing.digest() if self.task.drawing else None,
                 "seed": self.seed,
                 "inputs": self.checksums(),
             }
@@ -108,54 +124,91 @@ def run_folder(scale: str, task: str, row: str, seed: int) -> Path:
     return Path("build") / scale / "runs" / task / row / f"seed-{seed}"
 
 
+def essence(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a resolved configuration that decides what is learned.
+
+    Left out are where files lie (their content counts, by checksum), how data are loaded, what is
+    logged and saved, and testing.
+    """
+    loader = config["train_dataloader"]
+    model = copy.deepcopy(config["model"])
+    del model["detector"]["backbone"]["init_cfg"]
+    return {
+        "model": model,
+        "iterations": config["train_cfg"]["max_iters"],
+        "optimizer": config["optim_wrapper"],
+        "schedulers": config["param_scheduler"],
+        "batch": loader["batch_size"],
+        "sampler": loader["sampler"],
+        "datasets": [
+            {key: dataset[key] for key in ("type", "metainfo", "filter_cfg", "pipeline")}
+            for dataset in loader["dataset"]["datasets"]
+        ],
+        "teacher": [hook for hook in config["custom_hooks"] if hook["type"] == "MeanTeacherHook"],
+    }
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keeps a second process out of a run's folder; the lock dies with its process.
+
+    Loading processes inherit it and outlive a killed parent by seconds, hence the patience.
 
     Raises:
         GbssError: Another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise fail(
-                str(folder),
-                found="another process is training in this folder",
-                expected="one process per run",
-                fix="wait for it, or end it: a job of an interrupted workflow may live on",
-            ) from error
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > end:
+                    raise fail(
+                        str(folder),
+                        found="another process is training in this folder",
+                        expected="one process per run",
+                        fix="wait for it, or end it: a job of an interrupted workflow may live on",
+                    ) from error
+            time.sleep(0.2)
         yield
 
 
-def prepare(run: Run, settings: Mapping[str, Any]) -> None:
+def prepare(run: Run, config: Mapping[str, Any]) -> Path | None:
     """Makes the folder ready for training: sets an outdated run aside, writes the manifest.
 
     Args:
         run: The run; its folder is locked.
-        settings: `Run.settings` and the resolved configuration, as plain data.
+        config: The resolved configuration as plain data.
+
+    Returns:
+        The checkpoint to go on from; None to start.
     """
-    identity = run.identity()
+    identity = run.identity(config)
     if run.manifest.exists():
-        manifest = read_json(run.manifest, what="manifest of a run")
-        if manifest.get("identity") == identity:
-            return
-        _set_aside(run.folder, str(manifest.get("identity"))[:8])
+        found = read_json(run.manifest, what="manifest of a run").get("identity")
+        if found != identity:
+            _set_aside(run.folder, str(found)[:8])
     elif checkpoint_files(run.folder):
         # Nobody knows what they were trained with.
         _set_aside(run.folder, "unknown")
-    write_json(
-        run.manifest,
-        {
-            "run": run.name,
-            "identity": identity,
-            "settings": settings,
-            "inputs": run.checksums(),
-            "versions": versions(),
-            "training": {"iterations": 0, "seconds": 0.0, "device": ""},
-        },
-    )
+    for half in (run.folder / "checkpoints").glob(".iter_*"):
+        half.unlink()
+    checkpoint = newest_good_checkpoint(run.folder)
+    if checkpoint is None or not run.manifest.exists():
+        write_json(
+            run.manifest,
+            {
+                "run": run.name,
+                "identity": identity,
+                "settings": run.settings() | {"config": config},
+                "inputs": run.checksums(),
+                "versions": versions(),
+            },
+        )
+    return checkpoint
 
 
 def _set_aside(folder: Path, name: str) -> None:

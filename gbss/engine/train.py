@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,8 +17,9 @@ from mmengine.runner import Runner
 
 from gbss.configs.resolve import resolve
 from gbss.detection.checkpoints import checkpoint_path, read_checkpoint
-from gbss.engine.run import Run, locked, newest_good_checkpoint, prepare
-from gbss.errors import fail
+from gbss.detection.hooks import SECONDS
+from gbss.engine.run import Run, locked, prepare
+from gbss.errors import Faults
 from gbss.files import atomic_path, read_json, write_json
 from gbss.splits.annotations import read as read_annotations
 
@@ -36,7 +36,7 @@ def train(run: Run) -> None:
             no longer a number.
     """
     quiet()
-    limit_threads(run)
+    limit_threads(run, "train")
     config = resolve(run.task, run.row, run.scale, run.seed, run.inputs, run.folder)
     if config.launcher != "none":
         join_processes(config)
@@ -46,14 +46,9 @@ def train(run: Run) -> None:
         if found[0] is not None:
             config.load_from, config.resume = str(found[0]), True
         runner = Runner.from_cfg(config)
-        start = time.monotonic()
-        try:
-            runner.train()
-        finally:
-            if is_main_process():
-                _note_time(run, runner, time.monotonic() - start)
+        runner.train()
         if is_main_process():
-            _write_model(run)
+            _finish(run, runner, config)
 
 
 def join_processes(config: Config) -> None:
@@ -73,36 +68,42 @@ def quiet() -> None:
 def _prepare(run: Run, config: Config) -> Path | None:
     """Checks the inputs and makes the run's folder ready; returns what to resume from."""
     check_inputs(run)
-    prepare(run, run.settings() | {"config": plain(config)})
+    checkpoint = prepare(run, plain(config))
     config.dump(str(run.folder / "config.py"))
-    return newest_good_checkpoint(run.folder)
+    return checkpoint
 
 
-def limit_threads(run: Run) -> None:
-    """Keeps torch and OpenCV to the cores that the scale gives a job."""
-    torch.set_num_threads(run.scale.resources["train"].threads)
+def limit_threads(run: Run, rule: str) -> None:
+    """Keeps torch and OpenCV to the cores that the scale gives a job of a rule."""
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(max(1, run.scale.resources[rule].threads // processes))
     cv2.setNumThreads(0)
 
 
 def check_inputs(run: Run) -> None:
-    """Reads the annotation files of the training and looks for every image.
+    """Reads the annotation files of a run and looks for every image, before hours of training.
 
     mmdet would train on nothing, without a word, if no category had a name of the task.
 
     Raises:
         GbssError: With all faults of a file.
     """
-    for path in (run.inputs.labeled, run.inputs.unlabeled):
-        annotations = read_annotations(path, classes=run.task.classes)
-        present = {entry.name for entry in os.scandir(run.inputs.train_images)}
-        missing = [name for name in annotations.file_names if name not in present]
-        if missing:
-            raise fail(
-                f"{path}: images",
-                found=f"{len(missing)} files are missing, the first is {missing[0]}",
-                expected=f"every image in {run.inputs.train_images}",
-                fix="fetch the images, or correct the data root of the scale",
-            )
+    inputs = run.inputs
+    with Faults() as faults:
+        for path, folder in (
+            (inputs.labeled, inputs.train_images),
+            (inputs.unlabeled, inputs.train_images),
+            (inputs.val, inputs.val_images),
+        ):
+            names = read_annotations(path, classes=run.task.classes).file_names
+            missing = [name for name in names if not (folder / name).is_file()]
+            if missing:
+                faults.add(
+                    f"{path}: images",
+                    found=f"{len(missing)} files are missing, the first is {missing[0]}",
+                    expected=f"every image in {folder}",
+                    fix="fetch the images, or correct the data root of the scale",
+                )
 
 
 def plain(config: Config) -> dict[str, Any]:
@@ -111,21 +112,16 @@ def plain(config: Config) -> dict[str, Any]:
     return value
 
 
-def _note_time(run: Run, runner: Runner, seconds: float) -> None:
+def _finish(run: Run, runner: Runner, config: Config) -> None:
+    """Completes the manifest and keeps the last checkpoint without the state of the training."""
     manifest = read_json(run.manifest, what="manifest of a run")
-    training = manifest["training"]
-    training["iterations"] = runner.iter
-    training["seconds"] += seconds
-    training["device"] = _device_name()
+    manifest["training"] = {
+        "iterations": runner.iter,
+        "seconds": runner.message_hub.get_info(SECONDS),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+    }
     write_json(run.manifest, manifest)
-
-
-def _device_name() -> str:
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-
-
-def _write_model(run: Run) -> None:
-    """The last checkpoint without the state of the training."""
     last = read_checkpoint(checkpoint_path(run.folder, run.scale.schedule.iterations))
+    meta = {"run": run.name, "identity": run.identity(plain(config))}
     with atomic_path(run.model) as beside:
-        torch.save({"state_dict": last["state_dict"], "meta": {"run": run.name}}, beside)
+        torch.save({"state_dict": last["state_dict"], "meta": meta}, beside)

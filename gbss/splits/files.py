@@ -85,6 +85,12 @@ def write_coco(split: Split, annotations: Annotations, coco: Path) -> None:
     _write(annotations, split.unlabeled, hidden, coco / "unlabeled_hidden.json")
 
 
+def write_validation(annotations: Annotations, path: Path) -> None:
+    """Writes an annotation file as evaluation needs it: checked, sorted by id, without polygons."""
+    every = np.ones(len(annotations.box_ids), dtype=np.bool_)
+    _write(annotations, annotations.image_ids, every, path)
+
+
 def seen_boxes(split: Split, annotations: Annotations) -> NDArray[np.bool_]:
     """Which of the M boxes training sees: those of few-shot images, and majority ones of base."""
     majority = ~minority_mask(annotations, split.recipe)[annotations.box_classes]

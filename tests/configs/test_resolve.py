@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,40 @@ def test_caffe_weights_get_caffe_pixels(resolved):
     else:
         assert pixels.bgr_to_rgb
     assert not config.model.detector.backbone.norm_cfg.requires_grad
+
+
+def test_schedule_optimizer_and_hooks(resolved):
+    scale, _, config = resolved
+    warmup, decay = config.param_scheduler
+    assert (warmup.begin, warmup.end, warmup.start_factor) == (0, scale.schedule.warmup, 0.001)
+    assert (tuple(decay.milestones), decay.gamma) == (scale.schedule.decay, 0.1)
+    optimizer = config.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.lr) == ("SGD", scale.optimizer.learning_rate)
+    assert (optimizer.momentum, optimizer.weight_decay) == (0.9, 0.0001)
+    assert [hook.type.split(".")[-1] for hook in config.custom_hooks] == [
+        "SeedHook",
+        "ProgressHook",
+        "MeanTeacherHook",
+        "InvalidLossHook",
+        "CheckpointHook",
+    ]
+
+
+def test_image_sizes(resolved):
+    scale, _, config = resolved
+    paper = scale.detector == "resnet50"
+    sizes = [(1333, 400), (1333, 1200)] if paper else [(96, 96), (160, 160)]
+    labeled, _ = config.train_dataloader.dataset.datasets
+    (resize,) = (step for step in labeled.pipeline if step.type == "RandomResize")
+    assert [tuple(size) for size in resize.scale] == sizes
+    (resize,) = (s for s in config.test_dataloader.dataset.pipeline if s.type == "Resize")
+    assert tuple(resize.scale) == ((1333, 800) if paper else (128, 128))
+
+
+def test_a_warm_up_of_one_step_is_none(soft_teacher):
+    scale = load_scale("demo")
+    scale = replace(scale, schedule=replace(scale.schedule, warmup=1))
+    task = tasks.get("mini-coco")
+    inputs = Inputs.of(task, scale)
+    (only,) = resolve(task, soft_teacher, scale, 5, inputs, Path("somewhere")).param_scheduler
+    assert only.type == "MultiStepLR"

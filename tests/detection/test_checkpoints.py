@@ -15,9 +15,14 @@ class Malicious:
         return os.system, ("touch hacked",)
 
 
-def runner(folder, iteration, total=10, save=None):
+def runner(folder, iteration, total=10, save=None, model=None):
     return SimpleNamespace(
-        work_dir=str(folder), iter=iteration, max_iters=total, seed=5, save_checkpoint=save
+        work_dir=str(folder),
+        iter=iteration,
+        max_iters=total,
+        seed=5,
+        save_checkpoint=save,
+        model=model or torch.nn.Linear(2, 3),
     )
 
 
@@ -80,6 +85,14 @@ def test_a_checkpoint_that_fails_half_way_leaves_nothing(tmp_path):
     with pytest.raises(OSError, match="disk full"):
         CheckpointHook(interval=1).after_train_iter(runner(tmp_path, 0, save=save), 0)
     assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_weights_that_are_no_numbers_are_never_kept(tmp_path):
+    model = torch.nn.Linear(2, 3)
+    model.bias.data[1] = float("nan")
+    with pytest.raises(GbssError, match=r"iteration 4(.|\n)*1 weights(.|\n)*bias"):
+        CheckpointHook(interval=4).after_train_iter(runner(tmp_path, 3, model=model), 3)
+    assert not checkpoint_files(tmp_path)
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path):

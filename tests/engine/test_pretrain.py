@@ -11,7 +11,7 @@ CROPS = {"task": "mini-coco", "steps": 8, "batch": 24, "seed": 3}
 
 def test_the_same_seed_gives_the_same_backbone(tmp_path):
     for name in ("a.pth", "b.pth"):
-        pretrain(CROPS, tmp_path / name)
+        pretrain(CROPS, "small", tmp_path / name)
     one, two = (read_checkpoint(tmp_path / name) for name in ("a.pth", "b.pth"))
     assert all(
         torch.equal(value, two["state_dict"][key]) for key, value in one["state_dict"].items()
@@ -21,17 +21,34 @@ def test_the_same_seed_gives_the_same_backbone(tmp_path):
 
 def test_its_keys_are_those_of_the_detectors_backbone(tmp_path):
     expected = {f"backbone.{key}" for key in CropClassifier(13).backbone.state_dict()}
-    pretrain(CROPS, tmp_path / "a.pth")
+    pretrain(CROPS, "small", tmp_path / "a.pth")
     assert set(read_checkpoint(tmp_path / "a.pth")["state_dict"]) == expected
     backbone = DETECTORS["small"](12, "a.pth")["backbone"]
     assert (backbone["depth"], backbone["base_channels"], backbone["num_stages"]) == (18, 32, 3)
 
 
 def test_a_checkpoint_is_taken_with_or_without_prefix(tmp_path):
-    torch.save({"conv1.weight": torch.arange(3.0)}, tmp_path / "plain.pth")
-    pretrain({"checkpoint": str(tmp_path / "plain.pth")}, tmp_path / "out.pth")
-    state = read_checkpoint(tmp_path / "out.pth")["state_dict"]
-    assert state["backbone.conv1.weight"].tolist() == [0, 1, 2]
+    weights = CropClassifier(13).backbone.state_dict()
+    prefixed = {f"backbone.{key}": value for key, value in weights.items()}
+    for number, saved in enumerate((weights, {"state_dict": prefixed})):
+        torch.save(saved, tmp_path / f"{number}.pth")
+        pretrain({"checkpoint": str(tmp_path / f"{number}.pth")}, "small", tmp_path / "out.pth")
+        state = read_checkpoint(tmp_path / "out.pth")["state_dict"]
+        assert state.keys() == prefixed.keys()
+        assert torch.equal(state["backbone.conv1.weight"], weights["conv1.weight"])
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    weights = CropClassifier(13).backbone.state_dict()
+    torch.save(weights, tmp_path / "small.pth")
+    with pytest.raises(GbssError) as caught:
+        pretrain({"checkpoint": str(tmp_path / "small.pth")}, "resnet50", tmp_path / "out.pth")
+    assert "as the detector 'resnet50' has it" in str(caught.value)
+    del weights["layer2.0.conv1.weight"]
+    torch.save(weights, tmp_path / "small.pth")
+    with pytest.raises(GbssError, match=r"layer2\.0\.conv1\.weight\n    found:    nothing"):
+        pretrain({"checkpoint": str(tmp_path / "small.pth")}, "small", tmp_path / "out.pth")
+    assert not (tmp_path / "out.pth").exists()
 
 
 @pytest.mark.parametrize(
@@ -43,5 +60,5 @@ def test_a_checkpoint_is_taken_with_or_without_prefix(tmp_path):
 )
 def test_what_cannot_be_had(tmp_path, settings, message):
     with pytest.raises(GbssError, match=message):
-        pretrain(settings, tmp_path / "out.pth")
+        pretrain(settings, "small", tmp_path / "out.pth")
     assert not (tmp_path / "out.pth").exists()

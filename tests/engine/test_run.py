@@ -4,8 +4,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gbss.configs.resolve import Inputs
+from gbss.configs.resolve import Inputs, resolve
 from gbss.engine.run import Run, locked, newest_good_checkpoint, prepare
+from gbss.engine.train import plain
 from gbss.errors import GbssError
 
 
@@ -18,7 +19,17 @@ def run(tmp_path, tiny_task, tiny_scale, soft_teacher):
     return Run(tiny_task, soft_teacher, tiny_scale, 3, tmp_path / "run", inputs)
 
 
-def test_a_second_process_is_kept_out(run):
+def config_of(run):
+    """The resolved configuration as plain data."""
+    return plain(resolve(run.task, run.row, run.scale, run.seed, run.inputs, run.folder))
+
+
+def identity_of(run):
+    return run.identity(config_of(run))
+
+
+def test_a_second_process_is_kept_out(run, monkeypatch):
+    monkeypatch.setattr("gbss.engine.run.PATIENCE", 0.3)
     message = "another process is training"
     with locked(run.folder), pytest.raises(GbssError, match=message), locked(run.folder):
         pass
@@ -27,23 +38,44 @@ def test_a_second_process_is_kept_out(run):
 
 
 def test_identity_follows_what_decides_the_result_and_nothing_else(run):
-    identity = run.identity()
-    assert replace(run, folder=run.folder / "elsewhere").identity() == identity
-    assert replace(run, row=replace(run.row, label="Other")).identity() == identity
-    assert replace(run, seed=4).identity() != identity
+    identity, scale = identity_of(run), run.scale
+
+    def scaled(**changes):
+        return identity_of(replace(run, scale=replace(scale, **changes)))
+
+    assert identity_of(replace(run, folder=run.folder / "elsewhere")) == identity
+    assert identity_of(replace(run, row=replace(run.row, label="Other"))) == identity
+    assert scaled(batch=replace(scale.batch, workers=2), seeds=(8,)) == identity
+    assert scaled(schedule=replace(scale.schedule, log_interval=1)) == identity
+    moved = run.inputs.backbone.rename(run.inputs.backbone.with_name("moved"))
+    assert identity_of(replace(run, inputs=replace(run.inputs, backbone=moved))) == identity
+    moved.rename(run.inputs.backbone)
+
+    drawing = replace(run.task.drawing, seed=99)
+    train = replace(scale.resources["train"], gpu=8)
+    others = [
+        identity_of(replace(run, seed=4)),
+        identity_of(replace(run, task=replace(run.task, drawing=drawing))),
+        scaled(schedule=replace(scale.schedule, warmup=4)),
+        scaled(resources={**scale.resources, "train": train}),
+    ]
+    config = config_of(run)
+    config["model"]["detector"]["train_cfg"]["rcnn"]["sampler"]["num"] = 16
+    others.append(run.identity(config))
     run.inputs.backbone.write_text("other weights")
-    assert run.identity() != identity
+    others.append(identity_of(run))
+    assert len({identity, *others}) == 7
 
 
 def test_a_finished_run_with_other_settings_is_set_aside_not_lost(run, capsys):
     run.folder.mkdir()
-    prepare(run, {"a": 1})
+    prepare(run, config_of(run))
     (run.folder / "model.pth").write_text("old")
-    prepare(run, {"a": 1})
+    prepare(run, config_of(run))
     assert (run.folder / "model.pth").read_text() == "old"
 
     changed = replace(run, seed=4)
-    prepare(changed, {"a": 2})
+    prepare(changed, config_of(changed))
     assert not (run.folder / "model.pth").exists()
     (aside,) = run.folder.parent.glob("run.outdated-*")
     assert (aside / "model.pth").read_text() == "old"
@@ -54,14 +86,14 @@ def test_a_finished_run_with_other_settings_is_set_aside_not_lost(run, capsys):
 def test_checkpoints_without_a_manifest_are_set_aside(run):
     (run.folder / "checkpoints").mkdir(parents=True)
     (run.folder / "checkpoints/iter_0000004.pth").write_text("unknown")
-    prepare(run, {})
+    assert prepare(run, config_of(run)) is None
     assert (run.folder.parent / "run.outdated-unknown/checkpoints/iter_0000004.pth").exists()
 
 
 def test_a_missing_input_is_named(run):
     run.inputs.backbone.unlink()
     with pytest.raises(GbssError, match=r"backbone(.|\n)*gbss pretrain"):
-        run.identity()
+        identity_of(run)
 
 
 def test_resuming_skips_unreadable_checkpoints(run, capsys):
@@ -74,3 +106,15 @@ def test_resuming_skips_unreadable_checkpoints(run, capsys):
     assert newest_good_checkpoint(run.folder) == folder / "iter_0000004.pth"
     assert str(newest) in capsys.readouterr().out
     assert newest.with_suffix(".unreadable").exists()
+
+
+def test_a_restart_from_nothing_renews_the_manifest_and_clears_half_written_files(run):
+    prepare(run, config_of(run))
+    manifest = json.loads(run.manifest.read_text())
+    run.manifest.write_text(json.dumps(manifest | {"versions": {"torch": "1.0"}}))
+    (run.folder / "checkpoints").mkdir()
+    half = run.folder / "checkpoints/.iter_0000002.pth.abc.pth"
+    half.write_text("half")
+    assert prepare(run, config_of(run)) is None
+    assert json.loads(run.manifest.read_text()) == manifest
+    assert not half.exists()

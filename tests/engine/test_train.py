@@ -2,11 +2,12 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 
-from gbss.configs.resolve import Inputs
+from gbss.configs.resolve import Inputs, resolve
 from gbss.data import draw
 from gbss.detection.checkpoints import checkpoint_files, read_checkpoint
 from gbss.detection.hooks import SeedHook
@@ -14,12 +15,12 @@ from gbss.engine.detect import detect
 from gbss.engine.pretrain import pretrain
 from gbss.engine.record import record
 from gbss.engine.run import Run
-from gbss.engine.train import train
+from gbss.engine.train import plain, train
 from gbss.errors import GbssError
 from gbss.evaluation import record as run_record
 from gbss.splits.annotations import read
 from gbss.splits.build import build_split
-from gbss.splits.files import write_split
+from gbss.splits.files import write_split, write_validation
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,8 @@ def folder(tmp_path_factory, tiny_task, tiny_scale):
     annotations = read(folder / "train.json")
     split = build_split(annotations, tiny_task.recipe)
     write_split(split, annotations, lists=folder / "lists", coco=folder)
-    pretrain(tiny_scale.pretraining, folder / "backbone.pth")
+    write_validation(read(folder / "val.json"), folder / "checked.json")
+    pretrain(tiny_scale.pretraining, "small", folder / "backbone.pth")
     return folder
 
 
@@ -41,7 +43,7 @@ def run_in(folder, tiny_task, tiny_scale, soft_teacher):
             labeled=folder / "labeled.json",
             unlabeled=folder / "unlabeled.json",
             train_images=folder / "train",
-            val=folder / "val.json",
+            val=folder / "checked.json",
             val_images=folder / "val",
             backbone=folder / "backbone.pth",
         )
@@ -78,7 +80,9 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(run_in, tmp_path, mon
     assert not cut.model.exists()
     assert checkpoint_files(cut.folder)[0].name == "iter_0000004.pth"
     capfd.readouterr()
-    train(cut)
+    # Another number of loading processes must not matter.
+    workers = replace(cut.scale.batch, workers=2)
+    train(replace(cut, scale=replace(cut.scale, batch=workers)))
     assert "goes on after iteration 4" in capfd.readouterr().err
     assert same(weights(cut), weights(whole))
 
@@ -92,7 +96,7 @@ def test_a_run_leaves_its_settings_and_becomes_a_record(run_in, tmp_path):
     train(run)
     manifest = json.loads(run.manifest.read_text())
     assert manifest["training"]["iterations"] == 6
-    assert manifest["settings"]["randomness"] == {"seed": 3}
+    assert manifest["settings"]["config"]["randomness"] == {"seed": 3}
     assert manifest["versions"]["torch"].startswith("2.")
     assert (run.folder / "config.py").is_file()
 
@@ -111,13 +115,22 @@ def test_a_run_leaves_its_settings_and_becomes_a_record(run_in, tmp_path):
     assert json.loads(run.manifest.read_text())["training"]["iterations"] == 6
 
 
-def test_weights_of_another_run_are_refused(run_in, tmp_path):
+def test_weights_of_another_run_or_of_other_settings_are_refused(run_in, tmp_path):
     run = run_in(tmp_path / "run")
-    run.folder.mkdir()
-    torch.save({"state_dict": {}, "meta": {"run": run.name | {"seed": 9}}}, run.model)
-    with pytest.raises(GbssError, match="weights of"):
+    with pytest.raises(GbssError, match="train the run first"):
+        detect(run, run.detections)
+    run.folder.mkdir(exist_ok=True)
+    config = plain(resolve(run.task, run.row, run.scale, run.seed, run.inputs, run.folder))
+    good = {"run": run.name, "identity": run.identity(config)}
+    for meta in (good | {"run": run.name | {"seed": 9}}, good | {"identity": "0" * 64}):
+        torch.save({"state_dict": {}, "meta": meta}, run.model)
+        with pytest.raises(GbssError, match="train the run"):
+            detect(run, run.detections)
+    torch.save({"state_dict": {}, "meta": good}, run.model)
+    with pytest.raises(RuntimeError, match="Missing key"):
         detect(run, run.detections)
     assert not run.detections.exists()
+    assert not list(run.folder.glob(".detect-*"))
 
 
 def test_images_that_are_missing_are_noticed_before_training(run_in, tmp_path, folder):

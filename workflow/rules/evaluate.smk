@@ -4,7 +4,7 @@
 rule detect:
     input:
         f"{RUN}/model.pth",
-        source("val"),
+        f"{SPLIT}/val.json",
     output:
         f"{RUN}/detections.json",
     log:
@@ -24,13 +24,13 @@ rule detect:
         "detecting with {wildcards.row}, seed {wildcards.seed}, on {wildcards.task}"
     shell:
         "gbss detect --scale {params.scale:q} --row {wildcards.row} --seed {wildcards.seed}"
-        " > {log:q} 2> >(tee -a {log:q} >&2)"
+        " >> {log:q} 2> >(tee -a {log:q} >&2)"
 
 
 rule evaluate:
     input:
         f"{RUN}/detections.json",
-        source("val"),
+        f"{SPLIT}/val.json",
     output:
         RECORD,
     log:
@@ -43,6 +43,8 @@ rule evaluate:
         mem_mb=8000,
         runtime=60,
     params:
+        groups=lambda wildcards: repr(tasks.get(wildcards.task).groups),
+        protocol=lambda wildcards: tasks.get(wildcards.task).protocol,
         scale=config.get("scale", "paper"),
     message:
         "evaluating {wildcards.row}, seed {wildcards.seed}, on {wildcards.task}"

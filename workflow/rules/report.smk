@@ -22,7 +22,7 @@ rule table:
         f"rendering the table {{wildcards.table}} at the scale {SCALE.scale}"
     shell:
         "gbss table {wildcards.table} --scale {params.scale:q} --results {params.results:q}"
-        " > {log:q} 2> >(tee -a {log:q} >&2)"
+        " >> {log:q} 2> >(tee -a {log:q} >&2)"
 
 
 for name in planned_tables():

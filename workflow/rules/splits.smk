@@ -5,10 +5,12 @@
 rule split:
     input:
         source("train"),
+        source("val"),
     output:
         labeled=f"{SPLIT}/labeled.json",
         unlabeled=f"{SPLIT}/unlabeled.json",
         hidden=f"{SPLIT}/unlabeled_hidden.json",
+        val=f"{SPLIT}/val.json",
     log:
         "build/logs/split/{task}.log",
     benchmark:

@@ -29,6 +29,7 @@ rule train:
     input:
         labeled=f"{SPLIT}/labeled.json",
         unlabeled=f"{SPLIT}/unlabeled.json",
+        val=f"{SPLIT}/val.json",
         backbone=BACKBONE,
     output:
         f"{RUN}/model.pth",
@@ -52,4 +53,4 @@ rule train:
         f"training {{wildcards.row}} on {{wildcards.task}}, seed {{wildcards.seed}}, scale {SCALE.scale}"
     shell:
         "{params.launcher} train --scale {params.scale:q} --row {wildcards.row}"
-        " --seed {wildcards.seed} > {log:q} 2> >(tee -a {log:q} >&2)"
+        " --seed {wildcards.seed} >> {log:q} 2> >(tee -a {log:q} >&2)"
