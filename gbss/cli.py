@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gbss import tasks
-from gbss.errors import GbssError, fail, nearest
+from gbss.errors import GbssError, fail, in_our_words, nearest
 
 if TYPE_CHECKING:
     from gbss.engine.run import Run
@@ -24,9 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-    except GbssError as error:
+    except (GbssError, OSError) as error:
         # A loading process hands its error on as text, behind its whole traceback.
-        print("error:", str(error).rsplit("GbssError: ", 1)[-1].strip(), file=sys.stderr)
+        text = str(in_our_words(error)).rsplit("GbssError: ", 1)[-1].strip()
+        print(f"error: {text}", file=sys.stderr)
         return 1
     return 0
 

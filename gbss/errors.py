@@ -92,13 +92,29 @@ class Faults:
             raise GbssError(*self._faults)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def in_our_words(error: GbssError | OSError) -> GbssError:
+    """An error of the operating system in the layout of ours; one of ours as it is."""
+    if isinstance(error, GbssError):
+        return error
+    return fail(
+        str(error.filename or "the operating system"),
+        found=error.strerror or str(error),
+        expected="files and folders that can be read and written",
+        fix="check the path, its permissions and the space left",
+    )
+
+
+def nearest(name: object, known: Iterable[object]) -> str:
     """Names the known spelling closest to ``name``, as the end of a sentence.
+
+    Args:
+        name: What was read; anything that is no text is spelled out.
+        known: The known spellings.
 
     Returns:
         ``did you mean 'x'? known: a, b, x`` or, if nothing is close, ``known: a, b, x``.
     """
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
+    names = sorted(map(str, known))
+    close = difflib.get_close_matches(str(name), names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}known: {', '.join(names)}"

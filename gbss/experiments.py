@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,7 @@ def load_experiments(path: Path = WORKFLOW / "experiments.yaml") -> Experiments:
     Raises:
         GbssError: With every fault: unknown keys and values, rows in unknown tables, rows of
             another task than their table's, paper numbers for unknown columns, unknown tasks,
-            tables without a row.
+            columns that are no group of the task or stand there twice, tables without a row.
     """
     raw = read_yaml(path, what="list of experiments")
     schema = read_yaml(WORKFLOW / "experiments.schema.yaml", what="schema")
@@ -109,6 +110,7 @@ def load_experiments(path: Path = WORKFLOW / "experiments.yaml") -> Experiments:
             _check_row(faults, row, tables, path)
         for table in tables.values():
             _check_task(faults, f"{path}: tables.{table.id}.task", table.task)
+            _check_columns(faults, f"{path}: tables.{table.id}.columns", table)
             if not experiments.rows_of(table.id):
                 faults.add(
                     f"{path}: tables.{table.id}",
@@ -163,6 +165,18 @@ def _check_row(faults: Faults, row: Row, tables: Mapping[str, TableSpec], path: 
                 expected=nearest(column, table.columns),
                 fix="use the table's columns",
             )
+
+
+def _check_columns(faults: Faults, where: str, table: TableSpec) -> None:
+    for column, count in Counter(table.columns).items():
+        if count > 1:
+            fix = "remove all but one"
+            faults.add(where, found=f"{column!r} {count} times", expected="each once", fix=fix)
+        if table.task in tasks.names():
+            known = ("all", *tasks.get(table.task).groups)
+            if column not in known:
+                expected, fix = nearest(column, known), "name a group of the task's classes"
+                faults.add(where, found=repr(column), expected=expected, fix=fix)
 
 
 def _check_task(faults: Faults, where: str, task: str) -> None:

@@ -68,16 +68,17 @@ def read_json(path: Path, *, what: str) -> Any:
         raise fail(
             str(path), found="no such file", expected=f"a {what}", fix="check the path"
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise fail(
-            str(path), found=str(error), expected=f"a readable {what}", fix="check the file"
-        ) from error
     except json.JSONDecodeError as error:
         raise fail(
             f"{path}: line {error.lineno}, column {error.colno}",
             found=f"{error.msg} (truncated or not JSON)",
             expected=f"a {what} in JSON",
             fix="make or fetch the file again",
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        # No UTF-8, a number of thousands of digits, lists nested thousands of times.
+        raise fail(
+            str(path), found=str(error), expected=f"a readable {what}", fix="check the file"
         ) from error
 
 

@@ -12,6 +12,9 @@ from gbss.errors import Faults, fail, nearest
 from gbss.experiments import WORKFLOW
 from gbss.schema import check_schema, read_yaml
 
+SEEDS = 2**32
+"""Seeds are below this, NumPy's limit."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -144,17 +147,9 @@ def load_scale(name: str) -> Scale:
     raw = read_yaml(path, what="scale")
     check_schema(raw, read_yaml(WORKFLOW / "config.schema.yaml", what="schema"), source=path)
     with Faults() as faults:
-        named = [(f"roots.{key}", key) for key in raw["roots"]]
-        for key, value in raw["tasks"].items():
-            named += [(f"tasks.{key}", key), (f"tasks.{key}", value)]
-        for key, task in named:
-            if task not in tasks.names():
-                faults.add(
-                    f"{path}: {key}",
-                    found=repr(task),
-                    expected=nearest(task, tasks.names()),
-                    fix="name a task of gbss/tasks",
-                )
+        _check_name(faults, raw["scale"], path)
+        _check_tasks(faults, raw, path)
+        _check_numbers(faults, raw, path)
     schedule = raw["schedule"] | {"decay": tuple(raw["schedule"]["decay"])}
     return Scale(
         **(
@@ -168,3 +163,52 @@ def load_scale(name: str) -> Scale:
             }
         )
     )
+
+
+def _check_name(faults: Faults, name: str, path: Path) -> None:
+    """No file may pass for another scale: the name stands in every path and caption."""
+    where, folder = f"{path}: scale", WORKFLOW / "config"
+    if path.resolve().parent == folder:
+        if name != path.stem:
+            fix = "name the scale as its file"
+            faults.add(where, found=repr(name), expected=repr(path.stem), fix=fix)
+    elif name in (known := {file.stem for file in folder.glob("*.yaml")}):
+        expected = f"a name of its own, none of {', '.join(sorted(known))}"
+        faults.add(where, found=repr(name), expected=expected, fix="give the scale another name")
+
+
+def _check_tasks(faults: Faults, raw: Mapping[str, Any], path: Path) -> None:
+    """Every task is known; that of the pre-training is embedded."""
+    named = [(f"roots.{key}", key) for key in raw["roots"]]
+    for key, value in raw["tasks"].items():
+        named += [(f"tasks.{key}", key), (f"tasks.{key}", value)]
+    if "task" in raw["pretraining"]:
+        named.append(("pretraining.task", raw["pretraining"]["task"]))
+    for key, task in named:
+        if task not in tasks.names():
+            expected, fix = nearest(task, tasks.names()), "name a task of gbss/tasks"
+            faults.add(f"{path}: {key}", found=repr(task), expected=expected, fix=fix)
+        elif key == "pretraining.task" and tasks.get(task).drawing is None:
+            embedded = [name for name in tasks.names() if tasks.get(name).drawing is not None]
+            expected = f"an embedded task: {', '.join(embedded)}"
+            fix = "name one of these, or give a 'checkpoint'"
+            faults.add(f"{path}: {key}", found=repr(task), expected=expected, fix=fix)
+
+
+def _check_numbers(faults: Faults, raw: Mapping[str, Any], path: Path) -> None:
+    """What a schema cannot say: seeds that NumPy takes, a schedule that fits into its run."""
+    seeds = [("seeds", seed) for seed in raw["seeds"]]
+    seeds.append(("pretraining.seed", raw["pretraining"].get("seed", 0)))
+    for key, seed in seeds:
+        if seed >= SEEDS:
+            fix = "use a smaller seed"
+            faults.add(f"{path}: {key}", found=str(seed), expected=f"below {SEEDS}", fix=fix)
+    schedule, fix = raw["schedule"], "correct the schedule"
+    last, decay = schedule["iterations"], schedule["decay"]
+    if schedule["warmup"] > last:
+        expected = f"at most the {last} iterations of the run"
+        where = f"{path}: schedule.warmup"
+        faults.add(where, found=str(schedule["warmup"]), expected=expected, fix=fix)
+    if decay != sorted(set(decay)) or any(step >= last for step in decay):
+        expected = f"ascending, all below the {last} iterations of the run"
+        faults.add(f"{path}: schedule.decay", found=str(decay), expected=expected, fix=fix)

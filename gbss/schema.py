@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import math
+from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import jsonschema
 import yaml
@@ -12,23 +14,54 @@ import yaml
 from gbss.errors import Faults, fail, nearest
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML's own loader keeps the last of two equal keys without a word; this one refuses them."""
+class _TextKeys(yaml.SafeLoader):
+    """Refuses keys that YAML's own loader takes without a word.
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"the key {key!r} stands there twice", problem_mark=key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+    Of two equal keys it would keep the last, and ``on:`` or ``1:`` are no text for it.
+    """
+
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+                given = repr(key.value) if isinstance(key, yaml.ScalarNode) else "in brackets"
+                _refuse(key, f"the key {given} is no text; quotes make it one")
+            if key.value in seen:
+                _refuse(key, f"the key {key.value!r} stands there twice")
+            seen.add(key.value)
+        return node
+
+
+def _refuse(key: yaml.Node, problem: str) -> NoReturn:
+    raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
+
+
+def is_finite(value: object) -> bool:
+    """Whether a value is a finite number: no boolean, NaN or infinity, nothing beyond floats."""
+    try:
+        return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _is_integer(_: object, value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+# JSON schema takes 2800.0 for an integer, which Python does not, and NaN for a number.
+_Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": _is_integer, "number": lambda _, value: is_finite(value)}
+    ),
+)
 
 
 def read_yaml(path: Path, *, what: str) -> Any:
-    """Reads a YAML file; a key that stands twice in one mapping is an error.
+    """Reads a YAML file; a key that is no text or stands twice in one mapping is an error.
 
     Args:
         path: The file.
@@ -38,7 +71,7 @@ def read_yaml(path: Path, *, what: str) -> Any:
         GbssError: The file is missing or not YAML.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_TextKeys)
     except OSError as error:
         raise fail(
             str(path),
@@ -46,11 +79,12 @@ def read_yaml(path: Path, *, what: str) -> Any:
             expected=f"a {what}",
             fix="check the path",
         ) from error
-    except yaml.MarkedYAMLError as error:
-        line = f": line {error.problem_mark.line + 1}" if error.problem_mark else ""
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # ValueError: no UTF-8, or a date like 2020-99-99. Only some errors know their place.
+        mark = getattr(error, "problem_mark", None)
         raise fail(
-            f"{path}{line}",
-            found=str(error.problem),
+            f"{path}: line {mark.line + 1}" if mark else str(path),
+            found=" ".join(str(getattr(error, "problem", None) or error).split()),
             expected=f"a {what} in YAML",
             fix="correct it",
         ) from error
@@ -64,24 +98,47 @@ def check_schema(value: Any, schema: Mapping[str, Any], *, source: Path | str) -
         schema: A JSON schema (draft 2020-12).
         source: The file that the value came from, for the messages.
     """
-    validator = jsonschema.Draft202012Validator(dict(schema))
+    validator = _Validator(dict(schema))
     errors = sorted(validator.iter_errors(value), key=lambda error: list(map(str, error.path)))
     with Faults() as faults:
         for error in errors:
-            place = ".".join(map(str, error.path)) or "top level"
-            _report(faults, error, f"{source}: {place}")
+            for cause in _causes(error):
+                place = ".".join(map(str, cause.absolute_path)) or "top level"
+                _report(faults, cause, f"{source}: {place}")
+
+
+def _causes(error: jsonschema.ValidationError) -> list[jsonschema.ValidationError]:
+    """The errors of the branch of a ``oneOf`` that fits best; other errors stand for themselves."""
+    branches: dict[Any, list[jsonschema.ValidationError]] = {}
+    for cause in error.context or ():
+        branches.setdefault(cause.relative_schema_path[0], []).append(cause)
+    # A branch for values of another type says nothing about this one.
+    fitting = [
+        causes
+        for causes in branches.values()
+        if not any(cause.validator == "type" and not cause.relative_path for cause in causes)
+    ]
+    if not fitting:
+        return [error]
+    return min(fitting, key=lambda causes: (sum(map(len, map(_unknown, causes))), len(causes)))
+
+
+def _unknown(error: jsonschema.ValidationError) -> list[str]:
+    """The keys that are refused because the schema does not know them."""
+    if error.validator != "additionalProperties" or not isinstance(error.schema, dict):
+        return []
+    return sorted(set(cast(Any, error.instance)) - set(error.schema.get("properties", {})))
 
 
 def _report(faults: Faults, error: jsonschema.ValidationError, where: str) -> None:
     # The library types these as possibly unset; errors of its own always have them.
     schema, value, rule = error.schema, cast(Any, error.instance), cast(Any, error.validator_value)
     if error.validator == "additionalProperties" and isinstance(schema, dict):
-        known = list(schema.get("properties", {}))
-        for key in sorted(set(value) - set(known)):
+        for key in _unknown(error):
             faults.add(
                 where,
                 found=f"the unknown key {key!r}",
-                expected=nearest(key, known),
+                expected=nearest(key, schema.get("properties", {})),
                 fix="correct the spelling or remove the key",
             )
     elif error.validator == "required":
@@ -95,8 +152,23 @@ def _report(faults: Faults, error: jsonschema.ValidationError, where: str) -> No
         faults.add(
             where,
             found=repr(value),
-            expected=nearest(str(value), map(str, rule)),
+            expected=nearest(value, rule),
             fix="use one of the known values",
+        )
+    elif isinstance(value, float) and not math.isfinite(value):
+        faults.add(
+            where,
+            found="NaN or infinity",
+            expected="a finite number",
+            fix="correct the value",
+        )
+    elif error.validator == "oneOf":
+        kinds = dict.fromkeys(str(branch.get("type")) for branch in rule)
+        faults.add(
+            where,
+            found=repr(value),
+            expected=f"type {' or '.join(kinds)}",
+            fix="correct the value",
         )
     else:
         faults.add(

@@ -128,3 +128,14 @@ def test_a_table_without_records_shows_its_rows_as_missing(tmp_path, capsys):
         ".csv",
         ".tex",
     }
+
+
+def test_errors_of_the_operating_system(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("x")
+    said = fails(capsys, "draw", "mini-coco", "--root", "file")
+    assert re.match(r"error: file\S*\n    found:    (Not a directory|File exists)\n", said)
+    assert "error: file" in fails(
+        capsys, "table", "main_coco", "--scale", "demo", "--results", "file"
+    )
+    assert "error: README.md\n    found:    No such file" in fails(capsys, "readme")

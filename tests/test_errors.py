@@ -1,6 +1,6 @@
 import pytest
 
-from gbss.errors import Fault, Faults, GbssError, nearest
+from gbss.errors import Fault, Faults, GbssError, in_our_words, nearest
 
 
 def test_faults_come_together_in_the_order_found():
@@ -37,3 +37,16 @@ def test_nearest_names_the_likely_spelling_and_all_others():
         "did you mean 'iterations'? known: iterations, warmup"
     )
     assert nearest("zzz", ["warmup", "iterations"]) == "known: iterations, warmup"
+
+
+def test_nearest_takes_what_is_no_text():
+    assert nearest(12, ["twelve", 13]) == "known: 13, twelve"
+
+
+def test_errors_of_the_operating_system_in_our_layout():
+    (fault,) = in_our_words(FileNotFoundError(2, "No such file or directory", "a.txt")).faults
+    assert (fault.where, fault.found) == ("a.txt", "No such file or directory")
+    (fault,) = in_our_words(OSError("no strerror")).faults
+    assert (fault.where, fault.found) == ("the operating system", "no strerror")
+    ours = GbssError(Fault("a", "b", "c", "d"))
+    assert in_our_words(ours) is ours

@@ -71,3 +71,22 @@ def test_a_row_that_stands_there_twice(tmp_path):
     path.write_text("tables: {}\nrows:\n  a: {}\n  b: {}\n  a: {}\n")
     with pytest.raises(GbssError, match=r"line 5(.|\n)*the key 'a' stands there twice"):
         load_experiments(path)
+
+
+def test_columns_are_groups_of_the_task_and_stand_there_once(broken):
+    def change(content):
+        content["tables"]["main_coco"]["columns"] = ["all", "minorty", "all"]
+
+    report = broken(change)
+    assert "'all' 2 times" in report
+    assert "did you mean 'minority'? known: all, majority, minority" in report
+
+
+def test_the_papers_numbers_are_checked(broken):
+    def paper(numbers):
+        return lambda content: content["rows"]["soft-teacher"]["tables"].update(main_coco=numbers)
+
+    assert "did you mean 'values'?" in broken(paper({"source": "Table 1", "valeus": {}}))
+    report = broken(paper({"source": "Table 1", "values": {"all": float("nan")}}))
+    assert "tables.main_coco.values.all\n    found:    NaN or infinity" in report
+    assert "the key '3' is no text" in broken(paper({"source": "x", "values": {3: 4.5, "a": 1.5}}))

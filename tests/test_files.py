@@ -23,7 +23,13 @@ def test_nan_is_not_written_as_json(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(None, "no such file"), ('{"a": [1, 2', "truncated or not JSON"), ("\xff", "found:")],
+    [
+        (None, "no such file"),
+        ('{"a": [1, 2', "truncated or not JSON"),
+        ("\xff", "can't decode byte 0xff"),
+        ("[" * 200_000, "recursion depth"),
+        (f'{{"a": {"7" * 5000}}}', "5000 digits"),
+    ],
 )
 def test_json_that_cannot_be_read(tmp_path, text, message):
     path = tmp_path / "a.json"

@@ -11,6 +11,7 @@ from gbss.scales import load_scale
 
 def write(path, change):
     content = yaml.safe_load((WORKFLOW / "config/demo.yaml").read_text())
+    content["scale"] = "mine"
     change(content)
     path.write_text(yaml.safe_dump(content))
     return str(path)
@@ -72,3 +73,49 @@ def test_only_what_changes_a_result_decides_about_a_finished_run():
     assert other_machine.training() == demo.training()
     longer = replace(demo, schedule=replace(demo.schedule, iterations=9999))
     assert longer.training() != demo.training()
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value", "message"),
+    [
+        ("pretraining", "task", "mini-koko", "did you mean 'mini-coco'"),
+        ("pretraining", "task", "coco-split1", "an embedded task: mini-coco"),
+        ("pretraining", "stepps", 3, "did you mean 'steps'"),
+        ("pretraining", "seed", 2**32, "below 4294967296"),
+        ("schedule", "iterations", 2800.0, "type 'integer'"),
+        ("schedule", "warmup", 2801, "at most the 2800 iterations"),
+        ("schedule", "decay", [2400, 1200], "ascending, all below the 2800 iterations"),
+        ("schedule", "decay", [1200, 1200], "ascending, all below the 2800 iterations"),
+        ("schedule", "decay", [2800], "ascending, all below the 2800 iterations"),
+        ("optimizer", "learning_rate", float("nan"), "a finite number"),
+        ("optimizer", "weight_decay", float("inf"), "a finite number"),
+    ],
+)
+def test_settings_that_would_fail_later(tmp_path, part, key, value, message):
+    path = write(tmp_path / "a.yaml", lambda content: content[part].update({key: value}))
+    with pytest.raises(GbssError, match=message) as caught:
+        load_scale(path)
+    assert len(caught.value.faults) == 1
+
+
+@pytest.mark.parametrize("seeds", [[1.0], [3, 2**32]])
+def test_seeds(tmp_path, seeds):
+    path = write(tmp_path / "a.yaml", lambda content: content.update(seeds=seeds))
+    with pytest.raises(GbssError, match=r"a\.yaml: seeds"):
+        load_scale(path)
+
+
+def test_a_scale_cannot_pass_for_another(tmp_path, monkeypatch):
+    assert load_scale(write(tmp_path / "a.yaml", lambda content: None)).scale == "mine"
+    path = write(tmp_path / "a.yaml", lambda content: content.update(scale="paper"))
+    with pytest.raises(GbssError, match="a name of its own, none of demo, paper, smoke"):
+        load_scale(path)
+    monkeypatch.chdir(WORKFLOW.parent)
+    assert load_scale("workflow/config/demo.yaml").scale == "demo"
+    (tmp_path / "config").mkdir()
+    for name in ("config.schema.yaml", "config/demo.yaml"):
+        (tmp_path / name).write_bytes((WORKFLOW / name).read_bytes())
+    (tmp_path / "config/demo.yaml").rename(tmp_path / "config/big.yaml")
+    monkeypatch.setattr("gbss.scales.WORKFLOW", tmp_path)
+    with pytest.raises(GbssError, match=r"found: +'demo'\n +expected: 'big'"):
+        load_scale("big")

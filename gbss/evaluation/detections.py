@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from reprlib import repr as shown
 from typing import Any, TypedDict
 
 from gbss.errors import Faults, fail
 from gbss.files import read_json
+from gbss.schema import is_finite
 
 _KEYS = ("image_id", "category_id", "bbox", "score")
 _REMAKE = "write the detections again with `gbss detect`"
@@ -105,10 +105,10 @@ def _checked(entry: Any, where: str, faults: Faults) -> Detection | None:
     for key in ("image_id", "category_id"):
         if not isinstance(entry[key], Integral) or isinstance(entry[key], bool):
             refuse(key, "an integer")
-    if not _is_finite(entry["score"]):
+    if not is_finite(entry["score"]):
         refuse("score", "a finite number")
     box = entry["bbox"]
-    if not isinstance(box, list | tuple) or len(box) != 4 or not all(map(_is_finite, box)):
+    if not isinstance(box, list | tuple) or len(box) != 4 or not all(map(is_finite, box)):
         refuse("bbox", "[x, y, width, height], four finite numbers")
     elif box[2] < 0 or box[3] < 0:
         refuse("bbox", "width and height of at least 0")
@@ -120,7 +120,3 @@ def _checked(entry: Any, where: str, faults: Faults) -> Detection | None:
         bbox=[float(side) for side in box],
         score=float(entry["score"]),
     )
-
-
-def _is_finite(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from gbss.errors import fail
+from gbss.errors import Faults, fail
 from gbss.evaluation.detections import Detection, read_detections
 from gbss.splits.annotations import Annotations
 from gbss.splits.annotations import read as read_annotations
 
 MAX_DETECTIONS = 100
-"""Detections per image that count, those with the highest scores (COCO's rule)."""
+"""Detections per image and class that count, those with the highest scores (COCO's rule)."""
 
 _IOU_50, _IOU_75 = 0, 5
 """Positions in COCOeval's IoU thresholds .5, .55, ..., .95."""
@@ -38,7 +38,7 @@ class PerClass:
         ap: AP@[.5:.95].
         ap50: AP at IoU 0.5.
         ap75: AP at IoU 0.75.
-        ar: Average recall over IoU .5:.95 with at most 100 detections per image.
+        ar: Average recall over IoU .5:.95 with at most 100 detections per image and class.
     """
 
     images: int
@@ -67,14 +67,20 @@ def evaluate(
         detections: A file of detections in the COCO result format, or the list itself.
         classes: Names of the task's classes by ascending category id; the annotation file must
             hold exactly these. None: whatever it holds.
-        protocol: ``coco``: area "all", at most 100 detections per image, crowds ignored.
+        protocol: ``coco``: area "all", at most 100 detections per image and class, crowds ignored.
 
     Raises:
-        GbssError: What is wrong with one of the two files, all of it at once.
+        GbssError: What is wrong with one of the two files, all of it at once; a ground truth
+            without images or classes is wrong, too.
     """
     if protocol != "coco":
         raise fail("protocol", found=repr(protocol), expected="'coco'", fix="use a known protocol")
     truth = read_annotations(annotation_file, classes)
+    with Faults() as faults:
+        for part, entries in (("images", truth.image_ids), ("categories", truth.category_ids)):
+            if not len(entries):
+                expected, fix = "at least one to evaluate", "give the ground truth"
+                faults.add(f"{annotation_file}: {part}", found="none", expected=expected, fix=fix)
     found = read_detections(
         detections, images=truth.image_ids.tolist(), categories=truth.category_ids.tolist()
     )

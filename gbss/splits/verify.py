@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from reprlib import repr as shown
 
 import numpy as np
 
@@ -18,6 +19,9 @@ SOURCES = ("base", "few-shot")
 RESTORE = "restore the committed file, or build the split anew"
 SHOWN_IDS = 5
 """How many offending ids a message names."""
+
+ID_DIGITS = 19
+"""The longest image id that an annotation file can hold (64 bits)."""
 
 
 def verify_split(annotations: Annotations, recipe: Recipe, lists: Path) -> Split:
@@ -59,16 +63,21 @@ def verify_split(annotations: Annotations, recipe: Recipe, lists: Path) -> Split
     with Faults() as faults:
         _check_recipe(annotations, split, lists, faults)
         for name, text in render_lists(split, annotations).items():
-            if (lists / name).read_text(encoding="utf-8") != text:
+            if (lists / name).read_bytes() != text.encode():
                 expected = "what lists, recipe and annotation file give"
                 faults.add(str(lists / name), found="other text", expected=expected, fix=RESTORE)
     return split
 
 
+def _lines(path: Path) -> list[str]:
+    """The lines of a file; bytes that are no UTF-8 become marks that no sound line holds."""
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()
+
+
 def _check_sums(annotations: Annotations, lists: Path, faults: Faults) -> None:
     """Compares every file with its line in SHA256SUMS."""
     stated: dict[str, str] = {}
-    for line in (lists / CHECKSUMS).read_text(encoding="utf-8").splitlines():
+    for line in _lines(lists / CHECKSUMS):
         digest, _, name = line.partition("  ")
         stated[name] = digest
     paths = {name: lists / name for name in LISTS} | {annotations.path.name: annotations.path}
@@ -90,11 +99,11 @@ def _ids(path: Path, faults: Faults, words: tuple[str, ...] = ()) -> dict[int, s
     if not path.is_file():
         return ids
     expected = f"<image id> {'|'.join(words)}" if words else "<image id>"
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_lines(path), start=1):
         where = f"{path}: line {number}"
         first, _, word = line.partition(" ")
-        if not first.isdecimal() or word not in (words or ("",)):
-            faults.add(where, found=repr(line), expected=expected, fix=RESTORE)
+        if not first.isdecimal() or len(first) > ID_DIGITS or word not in (words or ("",)):
+            faults.add(where, found=shown(line), expected=expected, fix=RESTORE)
         elif int(first) in ids:
             faults.add(where, found=f"image {first} again", expected="each image once", fix=RESTORE)
         else:

@@ -90,3 +90,8 @@ def test_unusable_files(tmp_path: Path, content: str | None, message: str) -> No
         read_detections(path, images=IMAGES, categories=CATEGORIES)
     assert message in str(caught.value)
     assert "found.json" in str(caught.value)
+
+
+def test_numbers_beyond_floats() -> None:
+    found = faults([detection(score=10**400), detection(bbox=[1, 2, 10**400, 4])])
+    assert [where for where, _ in found] == ["detections: entry 0", "detections: entry 1"]

@@ -117,3 +117,12 @@ def test_ground_truth_must_be_coco(tmp_path, found) -> None:
 def test_unknown_protocol(truth_file, found) -> None:
     with pytest.raises(GbssError, match="'voc'"):
         evaluate(truth_file, found, protocol="voc")
+
+
+def test_ground_truth_without_images_or_classes(tmp_path, found) -> None:
+    path = tmp_path / "val.json"
+    path.write_text('{"images": [], "annotations": [], "categories": []}')
+    with pytest.raises(GbssError) as caught:
+        evaluate(path, found)
+    where = [fault.where for fault in caught.value.faults]
+    assert where == [f"{path}: images", f"{path}: categories"]

@@ -121,3 +121,25 @@ def test_another_recipe(annotations, recipe, lists):
         str(lists / CHECKSUMS),
     ]
     assert found[0].expected == "what lists, recipe and annotation file give"
+
+
+def test_bytes_that_are_no_text_and_endless_ids(annotations, recipe, lists, split):
+    rows = len(split.base) + len(split.few_shot)
+    labeled = lists / "labeled.txt"
+    labeled.write_bytes(labeled.read_bytes() + b"\xff base\n" + b"7" * 5000 + b" base\n")
+    seal(lists, annotations)
+    found = faults(annotations, recipe, lists)
+    assert [fault.where for fault in found] == [
+        f"{labeled}: line {rows + 1}",
+        f"{labeled}: line {rows + 2}",
+    ]
+    assert max(len(fault.found) for fault in found) < 40
+    (lists / CHECKSUMS).write_bytes(b"\xff\n")
+    assert "no line for this file" in str(GbssError(*faults(annotations, recipe, lists)))
+
+
+def test_counts_that_are_no_text(annotations, recipe, lists):
+    (lists / "counts.csv").write_bytes(b"\xff")
+    seal(lists, annotations)
+    where = [fault.where for fault in faults(annotations, recipe, lists)]
+    assert str(lists / "counts.csv") in where
