@@ -149,31 +149,14 @@ def _report(faults: Faults, error: jsonschema.ValidationError, where: str) -> No
             fix="add the missing key",
         )
     elif error.validator == "enum":
-        faults.add(
-            where,
-            found=repr(value),
-            expected=nearest(value, rule),
-            fix="use one of the known values",
-        )
+        expected, fix = nearest(value, rule), "use one of the known values"
+        faults.add(where, found=repr(value), expected=expected, fix=fix)
     elif isinstance(value, float) and not math.isfinite(value):
-        faults.add(
-            where,
-            found="NaN or infinity",
-            expected="a finite number",
-            fix="correct the value",
-        )
-    elif error.validator == "oneOf":
-        kinds = dict.fromkeys(str(branch.get("type")) for branch in rule)
-        faults.add(
-            where,
-            found=repr(value),
-            expected=f"type {' or '.join(kinds)}",
-            fix="correct the value",
-        )
+        expected, fix = "a finite number", "correct the value"
+        faults.add(where, found="NaN or infinity", expected=expected, fix=fix)
     else:
-        faults.add(
-            where,
-            found=repr(value),
-            expected=f"{error.validator} {rule!r}",
-            fix="correct the value",
-        )
+        expected = f"{error.validator} {rule!r}"
+        if error.validator == "oneOf":
+            kinds = dict.fromkeys(str(branch.get("type")) for branch in rule)
+            expected = f"type {' or '.join(kinds)}"
+        faults.add(where, found=repr(value), expected=expected, fix="correct the value")
