@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from reprlib import repr as shown
@@ -151,11 +150,15 @@ def _check_references(path: Path, content: Entry, annotations: Entries, faults: 
             continue
         ids = [entry.get("id") for entry in entries if isinstance(entry, dict)]
         known = {id_ for id_ in ids if isinstance(id_, int)}
-        unknown = Counter(entry[key] for _, entry in annotations if entry[key] not in known)
-        for id_, count in sorted(unknown.items()):
+        unknown: dict[int, list[int]] = {}
+        for _, entry in annotations:
+            if entry[key] not in known:
+                unknown.setdefault(entry[key], []).append(entry["id"])
+        for id_, users in sorted(unknown.items()):
             faults.add(
-                f"{path}: annotations",
-                found=f"{key}: {id_}, in {count} annotation(s)",
+                f"{path}: annotations (id {users[0]}"
+                + (f" and {len(users) - 1} more)" if len(users) > 1 else ")"),
+                found=f"{key}: {id_}",
                 expected=f"an id listed in {part!r}",
                 fix=f"add the entry to {part!r} or remove its annotations",
             )

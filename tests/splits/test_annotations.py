@@ -90,7 +90,7 @@ def test_all_faults_of_a_file_at_once(coco, write):
         (fault.where.removeprefix(f"{path}: "), fault.found, fault.expected)
         for fault in faults(path)
         # The image whose id cannot be read.
-        if not fault.found.startswith(f"image_id: {lost},")
+        if fault.found != f"image_id: {lost}"
     ]
     ids = [box["id"] for box in boxes]
     images = [image["id"] for image in coco["images"][:-1]]
@@ -120,8 +120,8 @@ def test_all_faults_of_a_file_at_once(coco, write):
         (f"annotations[3] (id {ids[3]})", "bbox: [1, 2, 3, 0], area: 20.5", boxes_fault),
         (f"annotations[4] (id {ids[4]})", "bbox: [1, 2, 3], area: 20.5", boxes_fault),
         (f"annotations[8] (id {ids[8]})", "iscrowd: 2", "iscrowd: 0 or 1"),
-        ("annotations", "image_id: 6, in 1 annotation(s)", "an id listed in 'images'"),
-        ("annotations", "category_id: 4, in 1 annotation(s)", "an id listed in 'categories'"),
+        (f"annotations (id {ids[6]})", "image_id: 6", "an id listed in 'images'"),
+        (f"annotations (id {ids[5]})", "category_id: 4", "an id listed in 'categories'"),
     ]
 
 
@@ -144,10 +144,11 @@ def test_annotations_are_not_blamed_for_the_faults_of_others(coco, write):
 
 def test_an_unknown_id_is_reported_once(coco, write):
     named = coco["annotations"][0]["image_id"]
-    count = sum(box["image_id"] == named for box in coco["annotations"])
+    users = [box["id"] for box in coco["annotations"] if box["image_id"] == named]
     coco["images"] = [entry for entry in coco["images"] if entry["id"] != named]
     (fault,) = faults(write(coco))
-    assert fault.found == f"image_id: {named}, in {count} annotation(s)"
+    assert fault.found == f"image_id: {named}"
+    assert fault.where.endswith(f"annotations (id {users[0]} and {len(users) - 1} more)")
     assert fault.fix == "add the entry to 'images' or remove its annotations"
 
 
