@@ -2,9 +2,11 @@ from itertools import islice
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from gbss.detection import sampler as sampler_module
 from gbss.detection.sampler import MixedSampler
+from gbss.errors import GbssError
 
 
 class Images:
@@ -91,3 +93,164 @@ def test_sources_without_images_are_refused(sources):
 def test_a_seed_is_needed():
     with pytest.raises(ValueError, match="needs a seed"):
         MixedSampler(SimpleNamespace(), labeled=1, unlabeled=1, seed=None)
+
+
+def test_without_repeats_draws_stay_those_of_published_runs():
+    draws = list(islice(MixedSampler(MIXED, labeled=1, unlabeled=4, seed=8), 300))
+    assert [index for index, _ in draws[:15]] == [
+        3,
+        28,
+        13,
+        10,
+        25,
+        2,
+        19,
+        24,
+        22,
+        12,
+        8,
+        14,
+        16,
+        27,
+        21,
+    ]
+    assert sum(index * place for place, (index, _) in enumerate(draws, 1)) == 704745
+    assert sum(seed * place for place, (_, seed) in enumerate(draws, 1)) == 95244268611747
+
+
+class Annotated(Images):
+    """Images whose first source has boxes: class 1 in one image of eight, class 0 in the others."""
+
+    metainfo = {"classes": ("common", "rare")}
+
+    def __init__(self):
+        super().__init__([False] * 8, [False] * 3)
+        self.datasets = (self, self.datasets[1])
+
+    def __len__(self):
+        return 8
+
+    def get_data_info(self, index):
+        label = int(index == 5)
+        boxes = [
+            {"bbox_label": 1 - label, "ignore_flag": 1},
+            {"bbox_label": label, "ignore_flag": 0},
+        ]
+        return super().get_data_info(index) | {"instances": boxes}
+
+
+def test_labeled_images_are_repeated_by_their_rarest_class():
+    sampler = MixedSampler(Annotated(), 1, 1, seed=3, labeled_threshold=0.5)
+    labeled = [batch[0][0] for batch in batches(sampler, 18, 2)]
+    # sqrt(0.5 / (1/8)) = 2 copies of image 5, one of each other
+    assert sorted(labeled[:9]) == sorted(labeled[9:]) == [0, 1, 2, 3, 4, 5, 5, 6, 7]
+
+
+def copies_of(*values):
+    return torch.tensor(values, dtype=torch.long)
+
+
+TRIPLE = copies_of(1, 3, 1, 1, 1, 1, 1, 1, 1, 1, 2)
+FIRST = copies_of(4, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
+
+
+def test_changed_repeats_hold_from_their_batch_on_and_keep_the_place():
+    plain = batches(MixedSampler(SQUARE, 1, 2, seed=4), 3, 3)
+    sampler = MixedSampler(SQUARE, 1, 2, seed=4)
+    sampler.change(3, TRIPLE)
+    found = batches(sampler, 3 + 14, 3)
+    assert found[:3] == plain
+    unlabeled = [index - 5 for batch in found for index, _ in batch[1:]]
+    # The permutation in which the change falls: 14 draws by the new copies, those before included.
+    expected = [image for image, count in enumerate(TRIPLE.tolist()) for _ in range(count)]
+    assert sorted(unlabeled[:14]) == sorted(unlabeled[14:28]) == expected
+
+
+def test_an_image_that_was_drawn_more_often_than_it_now_stands_waits_for_the_next_permutation():
+    sampler = MixedSampler(SQUARE, 1, 2, seed=4)
+    sampler.change(0, FIRST)
+    sampler.change(6, copies_of(*[1] * 11))
+    unlabeled = [index - 5 for batch in batches(sampler, 30, 3) for index, _ in batch[1:]]
+    before = unlabeled[:12]
+    rest = [image for image in range(11) if image not in before]
+    assert sorted(unlabeled[12 : 12 + len(rest)]) == rest
+    after = unlabeled[12 + len(rest) :]
+    assert sorted(after[:11]) == sorted(after[11:22]) == list(range(11))
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+@pytest.mark.parametrize("position", [2, 5, 17, 30])
+def test_a_resumed_sampler_with_changes_sees_what_an_uninterrupted_one_sees(drawn, position):
+    def build():
+        return MixedSampler(MIXED, labeled=1, unlabeled=4, seed=8, drawn=drawn)
+
+    def change_at(sampler, batch):
+        if batch == 1:
+            sampler.change(5, torch.arange(20) % 3 + 1)
+        if batch == 12:
+            sampler.change(17, torch.arange(20) % 4 + 1)
+
+    def continued(sampler, start):
+        draws = iter(sampler)
+        for batch in range(start, 40):
+            yield [next(draws) for _ in range(5)]
+            change_at(sampler, batch)
+
+    whole = list(continued(build(), 0))
+    cut = build()
+    for batch in range(position):
+        change_at(cut, batch)
+    resumed = build()
+    resumed.load_state_dict(cut.state_dict())
+    resumed.skip(position * 5)
+    assert list(continued(resumed, position)) == whole[position:]
+
+
+def test_a_change_that_comes_too_late_is_an_error():
+    sampler = MixedSampler(SQUARE, 1, 2, seed=4)
+    draws = iter(sampler)
+    for _ in range(10):
+        next(draws)
+    sampler.change(4, TRIPLE)
+    with pytest.raises(GbssError, match=r"batches up to 3(.|\n)*fewer loading processes"):
+        sampler.change(3, FIRST)
+
+
+def test_a_change_that_changes_nothing_leaves_the_order():
+    sampler = MixedSampler(SQUARE, 1, 2, seed=4)
+    sampler.change(2, copies_of(*[1] * 11))
+    assert sampler.state_dict() == {"changes": {}}
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_processes_share_one_order_without_gaps_or_doubles(monkeypatch, drawn):
+    parts = []
+    for rank in (0, 1):
+        monkeypatch.setattr(sampler_module, "get_dist_info", lambda rank=rank: (rank, 2))
+        sampler = MixedSampler(SQUARE, labeled=1, unlabeled=3, seed=3, drawn=drawn)
+        sampler.change(4, TRIPLE)
+        parts.append(batches(sampler, 40, 4))
+    dealt = [
+        [index - 5 for batch in pair for index, _ in batch if index >= 5]
+        for pair in zip(*parts, strict=True)
+    ]
+    before = sum(map(len, dealt[:4])) // 11 * 11  # whole permutations before the change
+    unlabeled = sum(dealt, [])
+    assert sorted(unlabeled[:11]) == list(range(11))
+    expected = [image for image, count in enumerate(TRIPLE.tolist()) for _ in range(count)]
+    for start in (before, before + 14, before + 28):
+        assert sorted(unlabeled[start : start + 14]) == expected
+
+
+def test_a_drawn_ratio_is_binomial_with_one_of_each_source():
+    sampler = MixedSampler(SQUARE, labeled=1, unlabeled=4, seed=6, drawn=True)
+    labeled = [sum(index < 5 for index, _ in batch) for batch in batches(sampler, 4000, 5)]
+    assert {1, 2, 3} <= set(labeled) <= {1, 2, 3, 4}
+    # E[min(max(Binomial(5, 0.2), 1), 4)] = 1.327; three standard errors are 0.03
+    assert sum(labeled) / 4000 == pytest.approx(1.327, abs=0.03)
+
+
+def test_an_unlabeled_set_smaller_than_a_batch_repeats_within_it():
+    found = batches(MixedSampler(Images([False] * 2, [False] * 3), 1, 7, seed=2), 3, 8)
+    unlabeled = [index for batch in found for index, _ in batch[1:]]
+    assert all(sorted(unlabeled[start : start + 3]) == [2, 3, 4] for start in range(0, 21, 3))
