@@ -1,0 +1,78 @@
+"""A box head that weighs its classification loss and lets others look at what it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mmdet.models import Shared2FCBBoxHead
+from torch import Tensor
+
+Observer = Callable[[Tensor, Tensor, Tensor], Tensor | None]
+"""Logits (N, C), labels (N,), label weights (N,) → (N,) factors of the losses, or None."""
+
+Listener = Callable[[Tensor, Tensor], None]
+"""Scores (M,) and labels (M,) of one image's detections, after suppression."""
+
+
+class WeightedBBoxHead(Shared2FCBBoxHead):
+    """mmdet's box head, with a factor for each sample of whatever classification loss it has.
+
+    Both are off unless a detector says, for a part of its step, who looks: a forward pass outside
+    of `shown_to` is neither weighted nor seen. They are plain functions, so that no module ends
+    up inside the head and is averaged with it.
+    """
+
+    _observer: Observer | None = None
+    _listener: Listener | None = None
+
+    @contextmanager
+    def shown_to(self, observer: Observer) -> Iterator[None]:
+        """Within it, losses are shown to ``observer`` and multiplied by what it returns."""
+        self._observer = observer
+        try:
+            yield
+        finally:
+            self._observer = None
+
+    @contextmanager
+    def heard_by(self, listener: Listener) -> Iterator[None]:
+        """Within it, ``listener`` is told of every image's detections, with any score."""
+        self._listener = listener
+        try:
+            yield
+        finally:
+            self._listener = None
+
+    def loss(
+        self,
+        cls_score: Tensor,
+        bbox_pred: Tensor,
+        rois: Tensor,
+        labels: Tensor,
+        label_weights: Tensor,
+        *args: Any,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """The losses of mmdet; the factors reach the classification loss with its label weights.
+
+        The loss is averaged over the samples with a positive label weight, as without factors:
+        all factors are positive.
+        """
+        if self._observer is not None:
+            factors = self._observer(cls_score.detach(), labels, label_weights)
+            if factors is not None:
+                label_weights = label_weights * factors
+        losses: dict[str, Any] = super().loss(
+            cls_score, bbox_pred, rois, labels, label_weights, *args, **kwargs
+        )
+        return losses
+
+    def predict_by_feat(self, *args: Any, rcnn_test_cfg: Any = None, **kwargs: Any) -> Any:
+        """The detections of mmdet; without a test configuration they are raw and nobody is told."""
+        results = super().predict_by_feat(*args, rcnn_test_cfg=rcnn_test_cfg, **kwargs)
+        if self._listener is not None and rcnn_test_cfg is not None:
+            for image in results:
+                self._listener(image.scores, image.labels)
+        return results

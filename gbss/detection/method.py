@@ -1,0 +1,159 @@
+"""What a row adds to Soft Teacher: the modules of `gbss.imbalance`, called in their order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmdet.registry import MODELS
+from torch import Tensor, nn
+
+from gbss.imbalance.gradients import Branch, GradientStatistics, gradient_matrix
+from gbss.imbalance.processes import sum_over_processes
+from gbss.imbalance.resampling import PseudoLabelPool
+from gbss.imbalance.reweighting import DirectWeights, JacobiWeights, SampleWeights
+from gbss.imbalance.thresholds import ClassThresholds
+
+
+class Method(nn.Module):
+    """Statistics, class weights, thresholds and the pool of one detector, beside its student.
+
+    Statistics and scores are collected for every row, as the figures compare rows with and without
+    the method. All arguments are configurations of modules of `gbss.imbalance`.
+
+    A step is `begin`, then `observe`, `note_detections` and `note_pseudo_labels` as often as
+    needed, then `end`.
+
+    Args:
+        statistics: `GradientStatistics`.
+        thresholds: `ClassThresholds`; used as thresholds with ``class_wise`` only.
+        weights: `JacobiWeights` or `DirectWeights`; None: w = 1.
+        factors: `SampleWeights`; None: losses are not weighted (no GbR).
+        class_wise: Whether pseudo labels have class-wise thresholds (GbT).
+    """
+
+    kept: Tensor
+    class_repeats: Tensor
+    _kept: Tensor
+
+    def __init__(
+        self,
+        statistics: dict[str, Any],
+        thresholds: dict[str, Any],
+        weights: dict[str, Any] | None = None,
+        factors: dict[str, Any] | None = None,
+        class_wise: bool = False,
+    ) -> None:
+        super().__init__()
+        self.statistics: GradientStatistics = MODELS.build(statistics)
+        self.thresholds: ClassThresholds = MODELS.build(thresholds)
+        self.weights: JacobiWeights | DirectWeights | None = _build(weights)
+        self.factors: SampleWeights | None = _build(factors)
+        self.class_wise = class_wise
+        self.pool: PseudoLabelPool | None = None
+        self.positions: dict[int, int] = {}
+        # Pseudo labels kept so far, per class; the second one waits to be summed over processes.
+        count = torch.zeros(self.statistics.classes - 1, dtype=torch.long)
+        self.register_buffer("kept", count)
+        self.register_buffer("_kept", count.clone(), persistent=False)
+        # r_c of the last change of the sampling, for the training log.
+        self.register_buffer("class_repeats", torch.ones(len(count)))
+        self._detected: list[tuple[Tensor, Tensor]] = []
+        self.begin(0)
+
+    def attach_pool(self, image_ids: list[int]) -> None:
+        """Makes the pool; call it before a checkpoint is loaded.
+
+        Args:
+            image_ids: Id of each image of the unlabeled dataset, in its order.
+        """
+        self.positions = {image: position for position, image in enumerate(image_ids)}
+        pool = PseudoLabelPool(len(image_ids), self.statistics.classes - 1)
+        self.pool = pool.to(self.kept.device)
+
+    def begin(self, iteration: int) -> None:
+        """Sets the weights (C,) and thresholds (n,) of an iteration, counted from 0."""
+        self.iteration = iteration
+        if self.weights is None:
+            self.class_weights = torch.ones_like(self.statistics.running[0, 0])
+        else:
+            # A copy: what is solved at the end of this step is for the next one.
+            self.class_weights = self.weights.weights(iteration).clone()
+        used = self.class_weights if self.class_wise else None
+        self.class_thresholds = self.thresholds(used, iteration)
+
+    def observe(
+        self, branch: Branch, logits: Tensor, labels: Tensor, label_weights: Tensor
+    ) -> Tensor | None:
+        """Takes in the samples of a classification loss.
+
+        Args:
+            branch: Where they come from.
+            logits: (N, C).
+            labels: (N,).
+            label_weights: (N,) without the factors.
+
+        Returns:
+            (N,) factors of their losses; None: they are not weighted.
+        """
+        variant = self.statistics.variant
+        matrix = gradient_matrix(logits, labels, label_weights, variant=variant)
+        self.statistics.observe(branch, matrix, len(logits))
+        if self.factors is None:
+            return None
+        found: Tensor = self.factors(self.class_weights, labels, branch)
+        return found
+
+    def note_detections(self, scores: Tensor, labels: Tensor) -> None:
+        """Takes in the teacher's detections on one image, before any is filtered by its score."""
+        self._detected.append((scores, labels))
+
+    def kept_of(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """(M,) which detections are pseudo labels: score > threshold of the class."""
+        return scores > self.class_thresholds[labels]
+
+    def note_pseudo_labels(self, image_ids: list[int], found: list[tuple[Tensor, Tensor]]) -> None:
+        """Counts a batch's pseudo labels, and gives them to the pool when warm-up is over.
+
+        Args:
+            image_ids: Id of each image of the batch.
+            found: Scores and labels of its detections.
+        """
+        scores = torch.cat([scores for scores, _ in found])
+        labels = torch.cat([labels for _, labels in found])
+        self._kept += torch.bincount(
+            labels[self.kept_of(scores, labels)], minlength=len(self._kept)
+        )
+        if self.pool is None or self.iteration < self.thresholds.warmup:
+            return
+        counts = torch.tensor([len(scores) for scores, _ in found], device=scores.device)
+        slots = torch.arange(len(found), device=scores.device).repeat_interleave(counts)
+        images = torch.tensor([self.positions[image] for image in image_ids], device=scores.device)
+        self.pool.add(self.iteration, images, slots, labels, scores, self.class_thresholds)
+
+    def end(self) -> dict[str, Tensor]:
+        """Updates everything once, on all processes; returns the loss that fits the weights."""
+        self.statistics.step()
+        if self.factors is not None:
+            self.factors.step()
+        scores = [self.thresholds.score_sum[:0], *(scores for scores, _ in self._detected)]
+        labels = [self.thresholds.seen[:0], *(labels for _, labels in self._detected)]
+        self._detected.clear()
+        self.thresholds.update(torch.cat(scores), torch.cat(labels))
+        if isinstance(self.weights, JacobiWeights):
+            return {"loss_weights": self.weights.loss(self.statistics.matrix(), self.iteration)}
+        if isinstance(self.weights, DirectWeights):
+            self.weights.update(self.statistics.matrix(), self.iteration)
+        return {}
+
+    def exchange(self) -> None:
+        """Brings together what processes keep apart between two looks; changes no later result."""
+        sum_over_processes(self._kept)
+        self.kept += self._kept
+        self._kept.zero_()
+        if self.pool is not None:
+            self.pool.exchange()
+
+
+def _build(config: dict[str, Any] | None) -> Any:
+    return None if config is None else MODELS.build(config)
