@@ -92,6 +92,8 @@ class ProgressHook(Hook):
 class CheckpointHook(Hook):
     """Writes checkpoints beside, then renames; keeps the newest ones. Never keeps a NaN.
 
+    First it calls ``before_checkpoint(runner)`` of every hook that has it, on all processes.
+
     Args:
         interval: Iterations between two checkpoints; the last iteration is always saved.
         keep: How many are kept. Two, as the newest may turn out to be unreadable.
@@ -114,6 +116,7 @@ class CheckpointHook(Hook):
         """Saves at the end of every interval and of the run."""
         done = runner.iter + 1
         if done % self.interval == 0 or done == runner.max_iters:
+            runner.call_hook("before_checkpoint")
             self._save(runner, done)
 
     @master_only

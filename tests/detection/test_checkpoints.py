@@ -23,6 +23,7 @@ def runner(folder, iteration, total=10, save=None, model=None):
         seed=5,
         save_checkpoint=save,
         model=model or torch.nn.Linear(2, 3),
+        call_hook=lambda name: None,
     )
 
 

@@ -121,11 +121,10 @@ def test_without_repeats_draws_stay_those_of_published_runs():
 class Annotated(Images):
     """Images whose first source has boxes: class 1 in one image of eight, class 0 in the others."""
 
-    metainfo = {"classes": ("common", "rare")}
-
     def __init__(self):
         super().__init__([False] * 8, [False] * 3)
         self.datasets = (self, self.datasets[1])
+        self.metainfo = {"classes": ("common", "rare")}
 
     def __len__(self):
         return 8
@@ -235,7 +234,7 @@ def test_processes_share_one_order_without_gaps_or_doubles(monkeypatch, drawn):
         for pair in zip(*parts, strict=True)
     ]
     before = sum(map(len, dealt[:4])) // 11 * 11  # whole permutations before the change
-    unlabeled = sum(dealt, [])
+    unlabeled = [index for batch in dealt for index in batch]
     assert sorted(unlabeled[:11]) == list(range(11))
     expected = [image for image, count in enumerate(TRIPLE.tolist()) for _ in range(count)]
     for start in (before, before + 14, before + 28):

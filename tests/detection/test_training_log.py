@@ -1,0 +1,71 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from gbss.detection.method import Method
+from gbss.detection.training_log import FILE, TrainingLogHook, read_training_log
+
+
+@pytest.fixture
+def runner(tmp_path):
+    method = Method(
+        {"type": "gbss.imbalance.gradients.GradientStatistics", "classes": 3, "warmup": 5},
+        {"type": "gbss.imbalance.thresholds.ClassThresholds", "classes": 2, "warmup": 5},
+    )
+    copies = np.array([1, 1, 2, 40, 1, 2, 1])
+    sampler = SimpleNamespace(copies_at=lambda batch: copies)
+    return SimpleNamespace(
+        model=SimpleNamespace(method=method),
+        train_dataloader=SimpleNamespace(sampler=sampler),
+        work_dir=str(tmp_path),
+        iter=0,
+    )
+
+
+def run(runner, hook, first, last):
+    hook.before_train(runner)
+    for runner.iter in range(first, last):
+        runner.model.method.statistics.running[0] = torch.full((3, 3), float(runner.iter + 1))
+        hook.after_train_iter(runner, runner.iter)
+
+
+def test_snapshots_are_arrays_over_time(runner, tmp_path):
+    hook = TrainingLogHook(interval=2)
+    run(runner, hook, 0, 7)
+    assert not (tmp_path / FILE).exists()
+    hook.before_checkpoint(runner)
+    log = read_training_log(tmp_path / FILE)
+    assert log["iteration"].tolist() == [2, 4, 6]
+    assert log["positive"][:, 0].tolist() == [[2] * 3, [4] * 3, [6] * 3]
+    assert log["negative"][:, 0].tolist() == [[4] * 3, [8] * 3, [12] * 3]
+    assert not log["positive"][:, 1].any()
+    assert log["images_by_copies"][0].tolist() == [4, 2] + 13 * [0] + [1]
+    assert log["thresholds"].shape == log["kept"].shape == log["class_repeats"].shape == (3, 2)
+    assert np.isnan(log["mean_scores"]).all()
+
+
+def test_a_resumed_run_cuts_the_log_back(runner, tmp_path):
+    whole = TrainingLogHook(interval=2)
+    run(runner, whole, 0, 9)
+    whole.before_checkpoint(runner)
+    expected = read_training_log(tmp_path / FILE)
+    runner.iter = 5  # from an older checkpoint than that of the log
+    resumed = TrainingLogHook(interval=2)
+    run(runner, resumed, 5, 9)
+    resumed.before_checkpoint(runner)
+    found = read_training_log(tmp_path / FILE)
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[key], expected[key], equal_nan=True) for key in found)
+
+
+def test_a_new_run_does_not_go_on_with_an_old_log(runner, tmp_path):
+    old = TrainingLogHook(interval=2)
+    run(runner, old, 0, 9)
+    old.before_checkpoint(runner)
+    runner.iter = 0
+    new = TrainingLogHook(interval=2)
+    run(runner, new, 0, 3)
+    new.before_checkpoint(runner)
+    assert read_training_log(tmp_path / FILE)["iteration"].tolist() == [2]
