@@ -251,7 +251,7 @@ def _table(options: argparse.Namespace) -> None:
             scale.scale,
             name,
             row.id,
-            {"method": row.method, "scale": scale.training()},
+            {"method": row.method, "scale": scale.training(row)},
         )
         for row in rows
     }

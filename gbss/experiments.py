@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from gbss import tasks
 from gbss.errors import Faults, nearest
 from gbss.schema import check_schema, read_yaml
+
+DEFAULT_BETA = DEFAULT_GAMMA = 0.5
+"""The paper's choices on COCO (supplement, Tables 1 and 2)."""
 
 WORKFLOW = Path(__file__).resolve().parent.parent / "workflow"
 """The workflow folder of this checkout: schemas, scales and rows."""
@@ -40,6 +43,13 @@ class Row:
         detector: The semi-supervised detector.
         tables: The tables that it appears in.
         paper: Table → the paper's numbers; a table that is missing here has none.
+        reweighting: GbR: how the class weights in the loss are solved for; none: it has none.
+        thresholds: ``gbt``: class-wise by the class weights; ``fixed``: one for all.
+        labeled_sampling: ``random`` or by repeat factors (``rfs``).
+        unlabeled_sampling: ``random``, ``rfs`` by pseudo labels, or ``crs``.
+        beta: Smoothing of the class weights on labeled images; None without GbR.
+        gamma: Cap of the re-sampling threshold λ; None without CrS.
+        variant: The paper's text, or the released code's behaviour where it differs.
     """
 
     id: str
@@ -48,11 +58,39 @@ class Row:
     detector: str
     tables: tuple[str, ...]
     paper: Mapping[str, PaperNumbers]
+    reweighting: str = "none"
+    thresholds: str = "fixed"
+    labeled_sampling: str = "random"
+    unlabeled_sampling: str = "random"
+    beta: float | None = None
+    gamma: float | None = None
+    variant: str = "paper"
 
     @property
     def method(self) -> dict[str, Any]:
-        """What decides how the row is trained: its choices without labels and tables."""
-        return {"task": self.task, "detector": self.detector}
+        """What decides how the row is trained, without labels and tables.
+
+        Choices that leave the detector as it is are left out: a new kind of choice does not make
+        the runs of rows without it look outdated.
+        """
+        plain = {
+            field.name: field.default for field in fields(self) if field.default is not MISSING
+        }
+        chosen = {name: getattr(self, name) for name in plain}
+        changed = {name: value for name, value in chosen.items() if value != plain[name]}
+        return {"task": self.task, "detector": self.detector} | changed
+
+    @property
+    def solver(self) -> str | None:
+        """What solves for the class weights; GbT without GbR needs them, too."""
+        if self.reweighting != "none":
+            return self.reweighting
+        return "jacobi" if self.thresholds == "gbt" else None
+
+    @property
+    def windowed(self) -> bool:
+        """Whether its training depends on the windows of the scale's ``method``."""
+        return self.solver is not None or self.unlabeled_sampling != "random"
 
 
 @dataclass(frozen=True)
@@ -132,14 +170,47 @@ def _row(name: str, entry: Mapping[str, Any]) -> Row:
         for table, numbers in entry["tables"].items()
         if numbers is not None
     }
+    sampling = entry.get("sampling", {})
+    reweighting = entry.get("reweighting", "none")
+    crs = sampling.get("unlabeled") == "crs"
     return Row(
-        name, entry["label"], entry["task"], entry["detector"], tuple(entry["tables"]), paper
+        name,
+        entry["label"],
+        entry["task"],
+        entry["detector"],
+        tuple(entry["tables"]),
+        paper,
+        reweighting=reweighting,
+        thresholds=entry.get("thresholds", "fixed"),
+        labeled_sampling=sampling.get("labeled", "random"),
+        unlabeled_sampling=sampling.get("unlabeled", "random"),
+        beta=entry.get("beta", DEFAULT_BETA if reweighting != "none" else None),
+        gamma=entry.get("gamma", DEFAULT_GAMMA if crs else None),
+        variant=entry.get("variant", "paper"),
     )
+
+
+def _check_choices(faults: Faults, row: Row, where: str) -> None:
+    """Choices that could not have an effect: the row would not be what its name says."""
+    useless = {
+        "beta": (row.beta is not None and row.reweighting == "none", "reweighting: jacobi"),
+        "gamma": (row.gamma is not None and row.unlabeled_sampling != "crs", "unlabeled: crs"),
+        "variant": (row.variant == "release" and not row.windowed, "GbR, GbT or a pool"),
+    }
+    for name, (found, needed) in useless.items():
+        if found:
+            faults.add(
+                f"{where}.{name}",
+                found=f"{getattr(row, name)!r} in a row that it cannot change",
+                expected=f"a row with {needed}",
+                fix=f"remove {name!r}, or add what it belongs to",
+            )
 
 
 def _check_row(faults: Faults, row: Row, tables: Mapping[str, TableSpec], path: Path) -> None:
     where = f"{path}: rows.{row.id}"
     _check_task(faults, f"{where}.task", row.task)
+    _check_choices(faults, row, where)
     for name in row.tables:
         table = tables.get(name)
         if table is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from gbss import tasks
 from gbss.errors import Faults, fail, nearest
-from gbss.experiments import WORKFLOW
+from gbss.experiments import WORKFLOW, Row
 from gbss.schema import check_schema, read_yaml
 
 SEEDS = 2**32
@@ -53,12 +53,35 @@ class Optimizer:
 
 
 @dataclass(frozen=True)
+class MethodWindows:
+    """Lengths of the method as shares of the schedule, so that a shorter one keeps its proportions.
+
+    Attributes:
+        warmup: With class weights 1 and equal thresholds (paper, COCO: 4,000 of 180,000).
+        matrix: Window of the running means, 1 / (1 - momentum) (release: 1,000 of 180,000).
+        weights: Time constant of the class weights (release, COCO: 81 of 180,000).
+        merge: Between two merges of the pool (release: 4,000 of 180,000).
+        resample: Between two changes of the sampling (release, COCO: 16,000 of 180,000).
+    """
+
+    warmup: float
+    matrix: float
+    weights: float
+    merge: float
+    resample: float
+
+
+@dataclass(frozen=True)
 class Batch:
-    """Images of one process and iteration, and the processes that load them (0: none)."""
+    """Images of one process and iteration, and the processes that load them (0: none).
+
+    ``ratio`` says whether the number of labeled images is ``fixed`` or ``drawn`` for each batch.
+    """
 
     labeled: int
     unlabeled: int
     workers: int
+    ratio: str = "fixed"
 
     @property
     def size(self) -> int:
@@ -89,6 +112,7 @@ class Scale:
     pretraining: Mapping[str, Any]
     schedule: Schedule
     optimizer: Optimizer
+    method: MethodWindows
     batch: Batch
     resources: Mapping[str, Job]
 
@@ -113,8 +137,8 @@ class Scale:
             )
         return Path(self.roots[task])
 
-    def training(self) -> dict[str, Any]:
-        """The part that decides what a run computes: without seeds, machine facts and names."""
+    def training(self, row: Row) -> dict[str, Any]:
+        """The part that decides what a run of a row computes: no seeds, machine facts and names."""
         parts: dict[str, Any] = asdict(self)
         parts["schedule"]["decay"] = list(self.schedule.decay)  # as JSON gives it back
         for name in ("scale", "summary", "seeds", "tasks", "roots", "resources"):
@@ -123,6 +147,11 @@ class Scale:
         for name in ("checkpoint_interval", "log_interval"):
             del parts["schedule"][name]
         del parts["batch"]["workers"]
+        if not row.windowed:
+            del parts["method"]
+        if self.batch.ratio == "fixed":
+            # Scales had no such key at first; finished runs stay what they are.
+            del parts["batch"]["ratio"]
         return parts
 
 
@@ -158,6 +187,7 @@ def load_scale(name: str) -> Scale:
                 "seeds": tuple(raw["seeds"]),
                 "schedule": Schedule(**schedule),
                 "optimizer": Optimizer(**raw["optimizer"]),
+                "method": MethodWindows(**raw["method"]),
                 "batch": Batch(**raw["batch"]),
                 "resources": {rule: Job(**job) for rule, job in raw["resources"].items()},
             }

@@ -30,10 +30,69 @@ def test_the_projects_own_file():
 
 
 def test_labels_and_tables_do_not_decide_how_a_row_is_trained():
-    assert load_experiments().rows["soft-teacher"].method == {
-        "task": "coco-split1",
-        "detector": "soft_teacher",
+    rows = load_experiments().rows
+    plain = {"task": "coco-split1", "detector": "soft_teacher"}
+    assert rows["soft-teacher"].method == plain
+    assert rows["soft-teacher-rfs"].method == plain | {"labeled_sampling": "rfs"}
+    assert rows["gbss-beta-03"].method == plain | {
+        "reweighting": "jacobi",
+        "thresholds": "gbt",
+        "labeled_sampling": "rfs",
+        "unlabeled_sampling": "crs",
+        "beta": 0.3,
+        "gamma": 0.5,
     }
+
+
+def test_no_two_rows_are_trained_alike():
+    methods = [row.method for row in load_experiments().rows.values()]
+    assert all(methods.count(method) == 1 for method in methods)
+
+
+def test_the_papers_ablations_differ_from_the_default_in_one_choice():
+    experiments = load_experiments()
+    default = experiments.rows["gbss"].method
+    for table, key in (("beta", "beta"), ("gamma", "gamma"), ("solver", "reweighting")):
+        for row in experiments.rows_of(table):
+            assert row.method | {key: default[key]} == default
+    sampling = {
+        (row.labeled_sampling, row.unlabeled_sampling): row.paper["sampling"].values["minority"]
+        for row in experiments.rows_of("sampling")
+    }
+    assert sampling == {
+        ("random", "random"): 9.4,
+        ("rfs", "random"): 10.5,
+        ("rfs", "rfs"): 11.7,
+        ("rfs", "crs"): 13.9,
+    }
+
+
+def test_the_papers_numbers_are_consistent_with_its_split():
+    for row in load_experiments().rows.values():
+        for numbers in row.paper.values():
+            found = numbers.values
+            if "majority" in found:
+                mean = 0.75 * found["majority"] + 0.25 * found["minority"]
+                assert found["all"] == pytest.approx(mean, abs=0.11)
+
+
+@pytest.mark.parametrize(("key", "value"), [("beta", -0.1), ("gamma", -1), ("reweighting", "gbr")])
+def test_choices_out_of_range(broken, key, value):
+    def change(content):
+        content["rows"]["gbss"][key] = value
+
+    assert f"rows.gbss.{key}" in broken(change)
+
+
+def test_choices_without_effect_are_refused_together(broken):
+    def change(content):
+        content["rows"]["soft-teacher-rfs"] |= {"beta": 0.3, "gamma": 0.1, "variant": "release"}
+
+    report = broken(change)
+    for name in ("beta: 0.3", "gamma: 0.1", "variant: 'release'"):
+        key, value = name.split(": ")
+        assert f"rows.soft-teacher-rfs.{key}" in report
+        assert f"{value} in a row that it cannot change" in report
 
 
 def test_unknown_keys_and_values_name_the_nearest(broken):

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from gbss.errors import GbssError
-from gbss.experiments import WORKFLOW
+from gbss.experiments import WORKFLOW, load_experiments
 from gbss.scales import load_scale
 
 
@@ -70,9 +70,17 @@ def test_only_what_changes_a_result_decides_about_a_finished_run():
         batch=replace(demo.batch, workers=3),
         schedule=replace(demo.schedule, checkpoint_interval=7, log_interval=3),
     )
-    assert other_machine.training() == demo.training()
-    longer = replace(demo, schedule=replace(demo.schedule, iterations=9999))
-    assert longer.training() != demo.training()
+    rows = load_experiments().rows
+    plain, ours = rows["soft-teacher"], rows["gbss"]
+    for row in (plain, ours):
+        assert other_machine.training(row) == demo.training(row)
+        longer = replace(demo, schedule=replace(demo.schedule, iterations=9999))
+        assert longer.training(row) != demo.training(row)
+    windows = replace(demo, method=replace(demo.method, warmup=0.1))
+    assert windows.training(plain) == demo.training(plain)
+    assert windows.training(ours) != demo.training(ours)
+    drawn = replace(demo, batch=replace(demo.batch, ratio="drawn"))
+    assert drawn.training(plain) != demo.training(plain)
 
 
 @pytest.mark.parametrize(
@@ -119,3 +127,12 @@ def test_a_scale_cannot_pass_for_another(tmp_path, monkeypatch):
     monkeypatch.setattr("gbss.scales.WORKFLOW", tmp_path)
     with pytest.raises(GbssError, match=r"found: +'demo'\n +expected: 'big'"):
         load_scale("big")
+
+
+@pytest.mark.parametrize(("key", "value"), [("warmup", 1.0), ("warmup", -0.1), ("merge", 0)])
+def test_windows_are_shares_of_the_run(tmp_path, key, value):
+    def change(content):
+        content["method"][key] = value
+
+    with pytest.raises(GbssError, match=f"method.{key}"):
+        load_scale(write(tmp_path / "a.yaml", change))

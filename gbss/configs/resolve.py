@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.hub import get_config
 
+from gbss.configs import method
 from gbss.configs.detectors import DETECTORS
 from gbss.configs.pipelines import pipelines
 from gbss.experiments import Row
@@ -76,8 +77,8 @@ def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folde
             "experiment_name": "train",
             "randomness": {"seed": seed},
             "log_level": "INFO",
-            "model": _model(base, detector, row),
-            "train_dataloader": _train_data(task, scale, inputs, views),
+            "model": _model(base, detector, row, scale),
+            "train_dataloader": _train_data(task, row, scale, inputs, views),
             "train_cfg": {
                 "type": "IterBasedTrainLoop",
                 "max_iters": scale.schedule.iterations,
@@ -102,9 +103,10 @@ def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folde
                     "momentum": scale.optimizer.momentum,
                     "weight_decay": scale.optimizer.weight_decay,
                 },
+                **method.optimizer_settings(row),
             },
             "param_scheduler": _schedulers(scale),
-            **_hooks(scale, f"{row.id}, seed {seed}"),
+            **_hooks(row, scale, f"{row.id}, seed {seed}"),
             "env_cfg": {
                 "cudnn_benchmark": False,
                 # OpenCV's threads and forked loading processes do not go together.
@@ -118,23 +120,26 @@ def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folde
     )
 
 
-def _model(base: Config, detector: dict[str, Any], row: Row) -> dict[str, Any]:
+def _model(base: Config, detector: dict[str, Any], row: Row, scale: Scale) -> dict[str, Any]:
     # The one semi-supervised detector so far; the schema of the rows allows no other name.
     assert row.detector == "soft_teacher", row.detector
+    head = detector["roi_head"]["bbox_head"]
+    head["type"] = "gbss.detection.bbox_head.WeightedBBoxHead"
     return {
         "type": "gbss.detection.soft_teacher.SoftTeacher",
+        "method": method.method(row, scale, head["num_classes"]),
         "detector": detector,
         "data_preprocessor": {
             "type": "MultiBranchDataPreprocessor",
             "data_preprocessor": detector["data_preprocessor"],
         },
-        "semi_train_cfg": base.model.semi_train_cfg.to_dict(),
+        "semi_train_cfg": base.model.semi_train_cfg.to_dict() | method.semi_train_settings(row),
         "semi_test_cfg": {"predict_on": "teacher"},
     }
 
 
 def _train_data(
-    task: Task, scale: Scale, inputs: Inputs, views: dict[str, list[dict[str, Any]]]
+    task: Task, row: Row, scale: Scale, inputs: Inputs, views: dict[str, list[dict[str, Any]]]
 ) -> dict[str, Any]:
     images = {"img": str(inputs.train_images)}
     metainfo = {"classes": task.classes}
@@ -160,6 +165,7 @@ def _train_data(
             "type": "gbss.detection.sampler.MixedSampler",
             "labeled": scale.batch.labeled,
             "unlabeled": scale.batch.unlabeled,
+            **method.sampler(row, scale),
         },
         "dataset": {
             "type": "gbss.detection.dataset.MixedDataset",
@@ -203,7 +209,7 @@ def _schedulers(scale: Scale) -> list[dict[str, Any]]:
     return [warmup | {"begin": 0, "end": schedule.warmup}, decay]
 
 
-def _hooks(scale: Scale, name: str) -> dict[str, Any]:
+def _hooks(row: Row, scale: Scale, name: str) -> dict[str, Any]:
     schedule = scale.schedule
     return {
         "log_processor": {"by_epoch": False, "window_size": schedule.log_interval},
@@ -217,6 +223,7 @@ def _hooks(scale: Scale, name: str) -> dict[str, Any]:
             {"type": "gbss.detection.hooks.SeedHook"},
             {"type": "gbss.detection.hooks.ProgressHook", "name": name},
             {"type": "MeanTeacherHook", "momentum": 1 - scale.optimizer.teacher_momentum},
+            *method.hooks(row, scale),
             {"type": "gbss.detection.hooks.InvalidLossHook", "interval": schedule.log_interval},
             {
                 "type": "gbss.detection.hooks.CheckpointHook",

@@ -39,6 +39,8 @@ def detect(run: Run, output: Path) -> None:
             "custom_hooks",
         ):
             config.pop(part)
+        # The weights of a finished run have no state of the method.
+        config.model.pop("method")
         runner = Runner.from_cfg(config)
         # Strictly: mmengine would go on with random weights in the place of missing ones.
         runner.model.load_state_dict(weights)

@@ -31,6 +31,10 @@ PATIENCE = 15.0
 """Seconds to wait for the lock of a run's folder."""
 
 
+DECIDING_HOOKS = ("MeanTeacherHook", "gbss.detection.method_hooks.ResampleHook")
+"""Hooks whose settings change what is learned."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One run: a row of a task at a scale with a seed.
@@ -95,7 +99,7 @@ class Run:
 
     def settings(self) -> dict[str, Any]:
         """What a published record is held against: the method, and the scale's part in it."""
-        return {"method": self.row.method, "scale": self.scale.training()}
+        return {"method": self.row.method, "scale": self.scale.training(self.row)}
 
     def identity(self, config: Mapping[str, Any]) -> str:
         """A digest of everything that decides the result: two runs with the same one are equal.
@@ -144,7 +148,7 @@ def essence(config: Mapping[str, Any]) -> dict[str, Any]:
             {key: dataset[key] for key in ("type", "metainfo", "filter_cfg", "pipeline")}
             for dataset in loader["dataset"]["datasets"]
         ],
-        "teacher": [hook for hook in config["custom_hooks"] if hook["type"] == "MeanTeacherHook"],
+        "hooks": [hook for hook in config["custom_hooks"] if hook["type"] in DECIDING_HOOKS],
     }
 
 

@@ -123,5 +123,8 @@ def _finish(run: Run, runner: Runner, config: Config) -> None:
     write_json(run.manifest, manifest)
     last = read_checkpoint(checkpoint_path(run.folder, run.scale.schedule.iterations))
     meta = {"run": run.name, "identity": run.identity(plain(config))}
+    detector = {
+        key: value for key, value in last["state_dict"].items() if not key.startswith("method.")
+    }
     with atomic_path(run.model) as beside:
-        torch.save({"state_dict": last["state_dict"], "meta": meta}, beside)
+        torch.save({"state_dict": detector, "meta": meta}, beside)

@@ -59,6 +59,11 @@ def method(wildcards):
     return EXPERIMENTS.rows[wildcards.row].method
 
 
+def training(wildcards):
+    """What of the scale decides how a row is trained."""
+    return SCALE.training(EXPERIMENTS.rows[wildcards.row])
+
+
 def launcher(wildcards):
     """One process for each GPU."""
     count = job("train").gpu

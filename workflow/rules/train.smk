@@ -46,7 +46,7 @@ rule train:
         runtime=job("train").runtime,
     params:
         method=method,
-        training=SCALE.training(),
+        training=training,
         launcher=launcher,
         scale=config.get("scale", "paper"),
     message:

@@ -1,0 +1,194 @@
+"""What a row adds to Soft Teacher, with the windows of the scale turned into iterations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gbss.errors import Faults
+from gbss.experiments import Row
+from gbss.scales import Scale
+
+BASE_THRESHOLD, FLOOR = 0.9, 0.5
+"""θ of Soft Teacher, and the smallest class-wise threshold (released code)."""
+
+UNLABELED_WEIGHT = 4.0
+"""Weight of the unlabeled losses (Soft Teacher)."""
+
+RFS_THRESHOLD = 0.1
+"""t of repeat-factor sampling on COCO: classes in fewer images than one in ten are repeated
+(released code, its COCO configuration)."""
+
+FETCHED_AHEAD = 32
+"""Batches that a change of the sampling waits for, at most: more than loading processes fetch
+ahead (2 each and one in use), and independent of their number."""
+
+RELEASE_WARMUPS = {"weights": 2, "thresholds": 3}
+"""The released code's warm-ups on COCO over the paper's 4,000 iterations: 8,000 and 12,000."""
+
+SNAPSHOTS = 200
+"""Snapshots of the training log in a run."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Lengths of the method in iterations, see `gbss.scales.MethodWindows`.
+
+    Attributes:
+        weights_warmup: With w = 1.
+        thresholds_warmup: With θ_i = θ, and without a pool.
+        matrix: Window of the running means.
+        weights: Time constant of the class weights.
+        merge: Between two merges of the pool.
+        resample: Between two changes of the sampling.
+    """
+
+    weights_warmup: int
+    thresholds_warmup: int
+    matrix: float
+    weights: float
+    merge: int
+    resample: int
+
+    @classmethod
+    def of(cls, row: Row, scale: Scale) -> Windows:
+        """The windows of a row at a scale.
+
+        Raises:
+            GbssError: A warm-up is longer than the run.
+        """
+        total, share = scale.schedule.iterations, scale.method
+        factor = RELEASE_WARMUPS if row.variant == "release" else dict.fromkeys(RELEASE_WARMUPS, 1)
+        windows = cls(
+            weights_warmup=round(factor["weights"] * share.warmup * total),
+            thresholds_warmup=round(factor["thresholds"] * share.warmup * total),
+            matrix=max(share.matrix * total, 1.0),
+            weights=max(share.weights * total, 1.0),
+            merge=max(round(share.merge * total), 1),
+            resample=max(round(share.resample * total), 1),
+        )
+        with Faults() as faults:
+            for name in RELEASE_WARMUPS:
+                length = getattr(windows, f"{name}_warmup")
+                if length >= total and row.windowed:
+                    faults.add(
+                        f"scale {scale.scale!r}: method.warmup, row {row.id!r}",
+                        found=f"a warm-up of {length} iterations for the {name}",
+                        expected=f"less than the run's {total} iterations",
+                        fix="lengthen the run or shorten the warm-up (its share of the schedule)",
+                    )
+        return windows
+
+
+def method(row: Row, scale: Scale, classes: int) -> dict[str, Any]:
+    """The configuration of `gbss.detection.method.Method`.
+
+    Args:
+        row: The choices.
+        scale: Windows and optimizer.
+        classes: n, without the background.
+    """
+    windows = Windows.of(row, scale)
+    momentum = 1 - 1 / windows.matrix
+    config: dict[str, Any] = {
+        "type": "gbss.detection.method.Method",
+        "statistics": {
+            "type": "gbss.imbalance.gradients.GradientStatistics",
+            "classes": classes + 1,
+            "warmup": windows.weights_warmup,
+            "momentum": momentum,
+            "pseudo_weight": UNLABELED_WEIGHT,
+            "variant": row.variant,
+        },
+        "thresholds": {
+            "type": "gbss.imbalance.thresholds.ClassThresholds",
+            "classes": classes,
+            "warmup": windows.thresholds_warmup,
+            "base": BASE_THRESHOLD,
+            "floor": FLOOR,
+            # Without GbT every class has θ, whatever the variant.
+            "variant": row.variant if row.thresholds == "gbt" else "paper",
+        },
+        "class_wise": row.thresholds == "gbt",
+    }
+    if row.solver is not None:
+        config["weights"] = _weights(row, scale, windows, classes + 1)
+    if row.beta is not None:
+        config["factors"] = {
+            "type": "gbss.imbalance.reweighting.SampleWeights",
+            "beta": row.beta,
+            "momentum": momentum,
+            "variant": row.variant,
+        }
+    return config
+
+
+def _weights(row: Row, scale: Scale, windows: Windows, columns: int) -> dict[str, Any]:
+    common = {"classes": columns, "warmup": windows.weights_warmup}
+    if row.solver == "direct":
+        # Ten times while the Jacobi iterate would take one time constant.
+        interval = max(round(windows.weights / 10), 1)
+        return {
+            "type": "gbss.imbalance.reweighting.DirectWeights",
+            "interval": interval,
+        } | common
+    # A step of SGD moves a by lr / (1 - momentum) · 2 · loss_weight / C of its distance, hence a
+    # time constant of C (1 - momentum) / (2 · loss_weight · lr) iterations. On COCO with lr 0.01
+    # and 81 iterations that gives the released code's loss weight, 1 + 4.
+    optimizer = scale.optimizer
+    speed = 2 * optimizer.learning_rate / (columns * (1 - optimizer.momentum))
+    return {
+        "type": "gbss.imbalance.reweighting.JacobiWeights",
+        "loss_weight": 1 / (speed * windows.weights),
+        "variant": row.variant,
+    } | common
+
+
+def semi_train_settings(row: Row) -> dict[str, float]:
+    """What class-wise thresholds change in mmdet's own: its constant must let all of them by."""
+    return {"cls_pseudo_thr": FLOOR} if row.thresholds == "gbt" else {}
+
+
+def sampler(row: Row, scale: Scale) -> dict[str, Any]:
+    """Arguments of the sampler beyond the numbers of images."""
+    config: dict[str, Any] = {}
+    if scale.batch.ratio == "drawn":
+        config["drawn"] = True
+    if row.labeled_sampling == "rfs":
+        config["labeled_threshold"] = RFS_THRESHOLD
+    return config
+
+
+def optimizer_settings(row: Row) -> dict[str, Any]:
+    """Weight decay would pull the class weights towards 1."""
+    if row.solver != "jacobi":
+        return {}
+    return {"constructor": "gbss.detection.optimizer.OptimizerConstructor"}
+
+
+def hooks(row: Row, scale: Scale) -> list[dict[str, Any]]:
+    """The hooks of the method, in order."""
+    windows = Windows.of(row, scale)
+    pooled = row.unlabeled_sampling != "random"
+    found: list[dict[str, Any]] = [
+        {"type": "gbss.detection.method_hooks.MethodHook", "pool": pooled}
+    ]
+    if pooled:
+        found.append(
+            {
+                "type": "gbss.detection.method_hooks.ResampleHook",
+                "strategy": row.unlabeled_sampling,
+                "threshold": RFS_THRESHOLD if row.gamma is None else row.gamma,
+                "merge_interval": windows.merge,
+                "interval": windows.resample,
+                "delay": min(FETCHED_AHEAD, windows.resample),
+                "variant": row.variant,
+            }
+        )
+    found.append(
+        {
+            "type": "gbss.detection.training_log.TrainingLogHook",
+            "interval": max(scale.schedule.iterations // SNAPSHOTS, 1),
+        }
+    )
+    return found

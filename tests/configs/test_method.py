@@ -1,0 +1,111 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gbss import tasks
+from gbss.configs.method import Windows, method, sampler
+from gbss.configs.resolve import Inputs, resolve
+from gbss.errors import GbssError
+from gbss.experiments import load_experiments
+from gbss.scales import load_scale
+
+ROWS = load_experiments().rows
+
+
+def resolved(row, scale="paper"):
+    scale = load_scale(scale)
+    task = tasks.get(scale.task_of("coco-split1"))
+    return resolve(task, row, scale, 5, Inputs.of(task, scale), Path("somewhere"))
+
+
+def hook(config, name):
+    found = [hook for hook in config.custom_hooks if hook.type.endswith(name)]
+    return found[0] if found else None
+
+
+def test_at_the_papers_scale_the_constants_are_those_of_paper_and_release():
+    config = method(ROWS["gbss"], load_scale("paper"), 80)
+    assert config["statistics"]["warmup"] == config["thresholds"]["warmup"] == 4000
+    assert config["statistics"]["momentum"] == pytest.approx(0.999, abs=1e-6)
+    assert config["weights"]["loss_weight"] == pytest.approx(5, rel=1e-3)
+    assert (config["thresholds"]["base"], config["thresholds"]["floor"]) == (0.9, 0.5)
+    assert (config["factors"]["beta"], config["class_wise"]) == (0.5, True)
+    resample = hook(resolved(ROWS["gbss"]), "ResampleHook")
+    assert (resample.merge_interval, resample.interval, resample.delay) == (4000, 16000, 32)
+    assert (resample.strategy, resample.threshold) == ("crs", 0.5)
+
+
+def test_the_demo_has_a_long_warmup_and_a_step_of_three_percent_in_log_space():
+    scale = load_scale("demo")
+    config = method(ROWS["gbss"], scale, 12)
+    assert config["weights"]["warmup"] == 400
+    assert config["factors"]["momentum"] == pytest.approx(0.99, abs=1e-5)
+    rate, momentum = scale.optimizer.learning_rate, scale.optimizer.momentum
+    step = rate / (1 - momentum) * 2 * config["weights"]["loss_weight"] / 13
+    assert step == pytest.approx(0.03, rel=0.02)
+
+
+def test_the_released_warmups_are_two_and_three_times_the_papers():
+    windows = Windows.of(replace(ROWS["gbss"], variant="release"), load_scale("paper"))
+    assert (windows.weights_warmup, windows.thresholds_warmup) == (8000, 12000)
+
+
+def test_a_warmup_as_long_as_the_run_is_refused_where_it_matters():
+    demo = load_scale("demo")
+    scale = replace(demo, method=replace(demo.method, warmup=0.9999))
+    with pytest.raises(GbssError, match=r"warm-up of 1400 iterations(.|\n)*the run's 1400"):
+        Windows.of(ROWS["gbss"], scale)
+    assert Windows.of(ROWS["soft-teacher"], scale).weights_warmup == 1400
+    scale = replace(demo, method=replace(demo.method, warmup=0.4))
+    with pytest.raises(GbssError, match="1680 iterations for the thresholds"):
+        Windows.of(replace(ROWS["gbss"], variant="release"), scale)
+
+
+def test_each_choice_turns_on_its_part_and_no_other():
+    def parts(row):
+        config = resolved(row)
+        resample = hook(config, "ResampleHook")
+        return {
+            "solver": config.model.method.get("weights", {}).get("type", "").split(".")[-1],
+            "weighted": "factors" in config.model.method,
+            "class_wise": config.model.method.class_wise,
+            "constant": config.model.semi_train_cfg.cls_pseudo_thr,
+            "labeled": config.train_dataloader.sampler.get("labeled_threshold"),
+            "unlabeled": resample and (resample.strategy, resample.threshold),
+        }
+
+    plain = {
+        "solver": "",
+        "weighted": False,
+        "class_wise": False,
+        "constant": 0.9,
+        "labeled": None,
+        "unlabeled": None,
+    }
+    rfs = plain | {"labeled": 0.1}
+    reweighted = rfs | {"solver": "JacobiWeights", "weighted": True}
+    gbt = {"class_wise": True, "constant": 0.5}
+    crs = {"unlabeled": ("crs", 0.5)}
+    assert parts(ROWS["soft-teacher"]) == plain
+    assert parts(ROWS["soft-teacher-rfs"]) == rfs
+    assert parts(ROWS["gbss-gbr"]) == reweighted
+    assert parts(ROWS["gbss-rfs-random"]) == reweighted | gbt
+    assert parts(ROWS["gbss-gbr-crs"]) == reweighted | crs
+    assert parts(ROWS["gbss-gbt-crs"]) == rfs | gbt | crs | {"solver": "JacobiWeights"}
+    assert parts(ROWS["gbss"]) == reweighted | gbt | crs
+    assert parts(ROWS["gbss-direct"]) == reweighted | gbt | crs | {"solver": "DirectWeights"}
+    assert parts(ROWS["gbss-rfs-rfs"])["unlabeled"] == ("rfs", 0.1)
+
+
+def test_rpn_and_regression_thresholds_stay_those_of_soft_teacher():
+    found = resolved(ROWS["gbss"]).model.semi_train_cfg
+    assert (found.rpn_pseudo_thr, found.reg_pseudo_thr) == (0.9, 0.02)
+    assert found.pseudo_label_initial_score_thr == 0.5
+
+
+def test_a_drawn_ratio_is_a_choice_of_the_scale():
+    paper = load_scale("paper")
+    assert "drawn" not in sampler(ROWS["gbss"], paper)
+    drawn = replace(paper, batch=replace(paper.batch, ratio="drawn"))
+    assert sampler(ROWS["gbss"], drawn)["drawn"]
