@@ -7,49 +7,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gbss.configs.resolve import Inputs, resolve
-from gbss.data import draw
+from gbss.configs.resolve import resolve
 from gbss.detection.checkpoints import checkpoint_files, read_checkpoint
 from gbss.detection.hooks import SeedHook
 from gbss.engine.detect import detect
-from gbss.engine.pretrain import pretrain
 from gbss.engine.record import record
-from gbss.engine.run import Run
 from gbss.engine.train import plain, train
 from gbss.errors import GbssError
 from gbss.evaluation import record as run_record
-from gbss.splits.annotations import read
-from gbss.splits.build import build_split
-from gbss.splits.files import write_split, write_validation
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, tiny_task, tiny_scale):
-    """Data, split and backbone that the runs of this file share."""
-    folder = tmp_path_factory.mktemp("shared")
-    draw(tiny_task.drawing, folder, progress=False)
-    annotations = read(folder / "train.json")
-    split = build_split(annotations, tiny_task.recipe)
-    write_split(split, annotations, lists=folder / "lists", coco=folder)
-    write_validation(read(folder / "val.json"), folder / "checked.json")
-    pretrain(tiny_scale.pretraining, "small", folder / "backbone.pth")
-    return folder
-
-
-@pytest.fixture
-def run_in(folder, tiny_task, tiny_scale, soft_teacher):
-    def build(target, seed=3):
-        inputs = Inputs(
-            labeled=folder / "labeled.json",
-            unlabeled=folder / "unlabeled.json",
-            train_images=folder / "train",
-            val=folder / "checked.json",
-            val_images=folder / "val",
-            backbone=folder / "backbone.pth",
-        )
-        return Run(tiny_task, soft_teacher, tiny_scale, seed, target, inputs)
-
-    return build
 
 
 def weights(run):

@@ -1,0 +1,38 @@
+import pytest
+
+from gbss.configs.resolve import Inputs
+from gbss.data import draw
+from gbss.engine.pretrain import pretrain
+from gbss.engine.run import Run
+from gbss.splits.annotations import read
+from gbss.splits.build import build_split
+from gbss.splits.files import write_split, write_validation
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory, tiny_task, tiny_scale):
+    """Data, split and backbone that all runs share."""
+    folder = tmp_path_factory.mktemp("shared")
+    draw(tiny_task.drawing, folder, progress=False)
+    annotations = read(folder / "train.json")
+    split = build_split(annotations, tiny_task.recipe)
+    write_split(split, annotations, lists=folder / "lists", coco=folder)
+    write_validation(read(folder / "val.json"), folder / "checked.json")
+    pretrain(tiny_scale.pretraining, "small", folder / "backbone.pth")
+    return folder
+
+
+@pytest.fixture
+def run_in(folder, tiny_task, tiny_scale, soft_teacher):
+    def build(target, seed=3, row=soft_teacher, scale=tiny_scale):
+        inputs = Inputs(
+            labeled=folder / "labeled.json",
+            unlabeled=folder / "unlabeled.json",
+            train_images=folder / "train",
+            val=folder / "checked.json",
+            val_images=folder / "val",
+            backbone=folder / "backbone.pth",
+        )
+        return Run(tiny_task, row, scale, seed, target, inputs)
+
+    return build
