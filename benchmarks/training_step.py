@@ -1,0 +1,148 @@
+"""A training step with the method against mmdet's own Soft Teacher, side by side in one run.
+
+``python benchmarks/training_step.py [--scale demo] [--columns 13 1204] [--rounds 30]``
+trains each detector on the same batches of embedded scenes, in turn and in changing order, with
+all parts of the method switched on. Prints the median seconds of a step (losses, gradients and
+optimizer) and the median of the rounds' ratios to mmdet's. The weights are random where the number
+of columns (classes and background) is not that of the embedded data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+
+from gbss import tasks
+from gbss.configs.method import method
+from gbss.configs.resolve import Inputs, resolve
+from gbss.data import Subset, draw
+from gbss.engine.train import quiet
+from gbss.experiments import Row, load_experiments
+from gbss.scales import Scale, load_scale
+from gbss.splits.annotations import read
+from gbss.splits.build import build_split
+from gbss.splits.files import write_split
+
+MMDET = "mmdet"
+Step = Callable[[Any], float]
+
+
+def scenes(folder: Path) -> Inputs:
+    """A small embedded data set and its split."""
+    task = tasks.get("mini-coco")
+    assert task.drawing is not None
+    drawing = replace(task.drawing, train=Subset(200, task.drawing.train.frequencies))
+    draw(drawing, folder, progress=False)
+    annotations = read(folder / "train.json")
+    split = build_split(annotations, replace(task.recipe, shots=2, cap=None))
+    write_split(split, annotations, lists=folder / "lists", coco=folder)
+    return Inputs(
+        labeled=folder / "labeled.json",
+        unlabeled=folder / "unlabeled.json",
+        train_images=folder / "train",
+        val=folder / "val.json",
+        val_images=folder / "val",
+        backbone=folder / "none.pth",
+    )
+
+
+def configuration(row: Row, scale: Scale, inputs: Inputs, columns: int, plain: bool) -> Config:
+    config = resolve(tasks.get("mini-coco"), row, scale, 3, inputs, inputs.labeled.parent)
+    head = config.model.detector.roi_head.bbox_head
+    head.num_classes = columns - 1
+    config.log_level = "ERROR"
+    config.model.detector.backbone.init_cfg = None
+    config.model.method = None if plain else method(row, scale, columns - 1)
+    if plain:
+        config.model.type, head.type = "mmdet.SoftTeacher", "Shared2FCBBoxHead"
+        del config.model["method"]
+    return config
+
+
+def stepper(config: Config, iteration: int) -> Step:
+    """A detector with its optimizer; calling it takes one step and returns its seconds."""
+    torch.manual_seed(5)
+    runner = Runner.from_cfg(config)
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    model = runner.model
+    model.train()
+    part = getattr(model, "method", None)
+    if part is not None:
+        part.attach_pool(list(range(100_000)))
+
+    def step(batch: Any) -> float:
+        batch = copy.deepcopy(batch)
+        torch.manual_seed(7)
+        random.seed(7)
+        start = time.perf_counter()
+        if part is not None:
+            part.begin(iteration)
+        model.train_step(batch, runner.optim_wrapper)
+        return time.perf_counter() - start
+
+    return step
+
+
+def compare(rows: list[str], scale: Scale, inputs: Inputs, columns: int, rounds: int) -> None:
+    known = load_experiments().rows
+    configs = {MMDET: configuration(known["soft-teacher"], scale, inputs, columns, plain=True)}
+    configs |= {
+        name: configuration(known[name], scale, inputs, columns, plain=False) for name in rows
+    }
+    loader = Runner.build_dataloader(configs[MMDET].train_dataloader, seed=3)
+    batches = [batch for batch, _ in zip(loader, range(10), strict=False)]
+    # After warm-up, so that every part works.
+    steps = {
+        name: stepper(config, scale.schedule.iterations // 2) for name, config in configs.items()
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    order = list(steps)
+    for number in range(rounds + 3):
+        random.Random(number).shuffle(order)
+        found = {name: steps[name](batches[number % len(batches)]) for name in order}
+        for name in steps if number >= 3 else ():
+            seconds[name].append(found[name])
+    for name, values in seconds.items():
+        ratios = [one / other for one, other in zip(values, seconds[MMDET], strict=True)]
+        print(
+            f"{columns:7d} {name:18s} {statistics.median(values):10.4f} "
+            f"{statistics.median(ratios):8.3f}",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scale", default="demo")
+    parser.add_argument("--rows", nargs="+", default=["soft-teacher", "gbss"])
+    parser.add_argument("--columns", type=int, nargs="+", default=[13, 1204])
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    quiet()
+    torch.set_num_threads(arguments.threads)
+    init_default_scope("mmdet")
+    scale = load_scale(arguments.scale)
+    print(f"scale {scale.scale}, {arguments.threads} thread(s), torch {torch.__version__}")
+    print("columns detector           median s    ratio")
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = scenes(Path(folder))
+        for columns in arguments.columns:
+            compare(arguments.rows, scale, inputs, columns, arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()
