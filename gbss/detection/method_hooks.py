@@ -31,12 +31,9 @@ class MethodHook(Hook):
     def __init__(self, pool: bool) -> None:
         self.pool = pool
 
-    def before_run(self, runner: Runner) -> None:
-        """Makes the pool, which must be there before a checkpoint is loaded."""
-        if self.pool:
-            unlabeled = runner.train_dataloader.dataset.datasets[1]
-            ids = [unlabeled.get_data_info(index)["img_id"] for index in range(len(unlabeled))]
-            method_of(runner).attach_pool(ids)
+    def before_train(self, runner: Runner) -> None:
+        """Makes the pool of a run that is not resumed."""
+        self._make_pool(runner)
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any | None = None
@@ -53,9 +50,21 @@ class MethodHook(Hook):
         checkpoint["sampler"] = runner.train_dataloader.sampler.state_dict()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Restores the sampler's state, before mmengine moves the sampler on."""
+        """Restores the sampler's state, before mmengine moves the sampler on.
+
+        The model's own state is loaded after this, so the pool is made here. Before, mmengine sends
+        all of the model to the other processes, and collectives know no 16-bit integers.
+        """
+        self._make_pool(runner)
         if "sampler" in checkpoint:
             runner.train_dataloader.sampler.load_state_dict(checkpoint["sampler"])
+
+    def _make_pool(self, runner: Runner) -> None:
+        method = method_of(runner)
+        if self.pool and method.pool is None:
+            unlabeled = runner.train_dataloader.dataset.datasets[1]
+            ids = [unlabeled.get_data_info(index)["img_id"] for index in range(len(unlabeled))]
+            method.attach_pool(ids)
 
 
 class ResampleHook(Hook):
