@@ -54,11 +54,11 @@ def test_the_released_warmups_are_two_and_three_times_the_papers():
 def test_a_warmup_as_long_as_the_run_is_refused_where_it_matters():
     demo = load_scale("demo")
     scale = replace(demo, method=replace(demo.method, warmup=0.9999))
-    with pytest.raises(GbssError, match=r"warm-up of 1400 iterations(.|\n)*the run's 1400"):
+    with pytest.raises(GbssError, match=r"warm-up of 2800 iterations(.|\n)*the run's 2800"):
         Windows.of(ROWS["gbss"], scale)
-    assert Windows.of(ROWS["soft-teacher"], scale).weights_warmup == 1400
+    assert Windows.of(ROWS["soft-teacher"], scale).weights_warmup == 2800
     scale = replace(demo, method=replace(demo.method, warmup=0.4))
-    with pytest.raises(GbssError, match="1680 iterations for the thresholds"):
+    with pytest.raises(GbssError, match="3360 iterations for the thresholds"):
         Windows.of(replace(ROWS["gbss"], variant="release"), scale)
 
 

@@ -80,6 +80,8 @@ def test_schedule_optimizer_and_hooks(resolved):
         "SeedHook",
         "ProgressHook",
         "MeanTeacherHook",
+        "MethodHook",
+        "TrainingLogHook",
         "InvalidLossHook",
         "CheckpointHook",
     ]
