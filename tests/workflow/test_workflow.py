@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from gbss.cli import main
 from gbss.evaluation import record as run_record
 from gbss.experiments import load_experiments
 
@@ -41,17 +40,15 @@ def planned(said):
 
 
 def test_the_demo_from_nothing(snakemake):
-    experiments = load_experiments()
-    runs = str(2 * len(experiments.rows))
     assert planned(snakemake("-n", "all_tables", profile="workflow/profiles/demo")) == {
         "draw": "1",
         "split": "1",
         "pretrain": "1",
-        "train": runs,
-        "detect": runs,
-        "evaluate": runs,
-        "publish": runs,
-        "table": str(len(experiments.tables)),
+        "train": "2",
+        "detect": "2",
+        "evaluate": "2",
+        "publish": "2",
+        "table": "1",
         "all_tables": "1",
     }
 
@@ -77,11 +74,8 @@ def test_published_records_render_without_training(snakemake, repository, tmp_pa
     published = repository / "results/runs/demo"
     shutil.copytree(published, tmp_path / "results/runs/demo")
     config = ("--config", "scale=demo", "results=results")
-    said = snakemake(*config, "--", "row_soft_teacher", profile="workflow/profiles/demo")
-    assert "Nothing to be done" in said
-    # Rows that are not published yet are shown as missing.
-    results = str(tmp_path / "results")
-    assert main(["table", "main_coco", "--scale", "demo", "--results", results]) == 0
+    said = snakemake(*config, "--", "all_tables", profile="workflow/profiles/demo")
+    assert "training" not in said
     for suffix in (".md", ".csv", ".tex"):
         name = f"results/tables/demo/main_coco{suffix}"
         assert (tmp_path / name).read_text() == (repository / name).read_text(), name
@@ -100,11 +94,16 @@ def test_an_unknown_key_is_refused(snakemake):
 
 @pytest.mark.slow
 def test_the_whole_pipeline_at_the_smallest_scale(snakemake, repository, tmp_path):
-    said = snakemake("--cores", "2", "table_solver")
-    assert "gbss-direct, seed 1: 12/12 iterations" in said
-    table = (tmp_path / "build/smoke/results/tables/smoke/solver.md").read_text()
-    assert "smoke scale" in table
-    assert "missing" not in table
+    said = snakemake("--cores", "2", "all_tables")
+    assert "soft-teacher, seed 1: 12/12 iterations" in said
+    assert "gbss, seed 2: 12/12 iterations" in said
+    tables = tmp_path / "build/smoke/results/tables/smoke"
+    (planned_row, missing_row) = (
+        next(line for line in (tables / "main_coco.md").read_text().splitlines() if name in line)
+        for name in ("| Soft Teacher |", "| Soft Teacher + RFS |")
+    )
+    assert "missing" not in planned_row
+    assert "missing" in missing_row
     record = run_record.read(tmp_path / "build/smoke/results/runs/smoke/mini-coco/gbss/seed-2.json")
     assert record["training"]["iterations"] == 12
     assert record["images"] == 250
@@ -113,10 +112,11 @@ def test_the_whole_pipeline_at_the_smallest_scale(snakemake, repository, tmp_pat
     for path in (repository / "splits/mini-coco").iterdir():
         assert (tmp_path / "splits/mini-coco" / path.name).read_bytes() == path.read_bytes()
 
-    assert "Nothing to be done" in snakemake("table_solver")
+    assert "Nothing to be done" in snakemake("all_tables")
     labeled = json.loads((tmp_path / "build/splits/mini-coco/labeled.json").read_text())
     assert labeled["annotations"]
 
     # Another table is another rendering, another row is another training.
-    (tmp_path / "build/smoke/results/tables/smoke/solver.md").unlink()
-    assert planned(snakemake("-n", "table_solver")) == {"table": "1", "table_solver": "1"}
+    (tables / "solver.md").unlink()
+    assert planned(snakemake("-n", "all_tables")) == {"table": "1", "all_tables": "1"}
+    assert planned(snakemake("-n", "row_gbss_direct"))["train"] == "2"

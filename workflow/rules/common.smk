@@ -27,20 +27,34 @@ def runs_of(rows):
     ]
 
 
+def rows_here():
+    """Rows whose task has a place at this scale."""
+    return [row for row in EXPERIMENTS.rows.values() if SCALE.task_of(row.task)]
+
+
+def planned_rows():
+    """Those of them that all_tables trains."""
+    return [row for row in rows_here() if SCALE.rows is None or row.id in SCALE.rows]
+
+
 def records_of_table(wildcards):
-    return runs_of(EXPERIMENTS.rows_of(wildcards.table))
+    """Records of the planned rows, and what is published of the others."""
+    planned = runs_of(planned_rows())
+    records = runs_of(EXPERIMENTS.rows_of(wildcards.table))
+    return [path for path in records if path in planned or Path(path).exists()]
 
 
-def planned_tables():
+def tables_here():
     """Tables whose task has a place at this scale."""
     return [
         name for name, spec in EXPERIMENTS.tables.items() if SCALE.task_of(spec.task)
     ]
 
 
-def planned_rows():
-    """Rows whose task has a place at this scale."""
-    return [row for row in EXPERIMENTS.rows.values() if SCALE.task_of(row.task)]
+def planned_tables():
+    """Those of them that show a planned row."""
+    shown = {name for row in planned_rows() for name in row.tables}
+    return [name for name in tables_here() if name in shown]
 
 
 def drawing_digest(task):

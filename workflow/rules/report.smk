@@ -25,7 +25,7 @@ rule table:
         " >> {log:q} 2> >(tee -a {log:q} >&2)"
 
 
-for name in planned_tables():
+for name in tables_here():
 
     rule:
         name:
@@ -37,7 +37,7 @@ for name in planned_tables():
             f"the table {name} is up to date"
 
 
-for row in planned_rows():
+for row in rows_here():
 
     rule:
         name:
