@@ -10,6 +10,7 @@ import torch
 from mmengine.runner.checkpoint import get_torch_safe_globals
 
 from gbss.errors import fail
+from gbss.files import atomic_path
 
 
 def checkpoint_path(folder: Path, iteration: int) -> Path:
@@ -20,6 +21,13 @@ def checkpoint_path(folder: Path, iteration: int) -> Path:
 def checkpoint_files(folder: Path) -> list[Path]:
     """The checkpoints of a run, newest first."""
     return sorted((folder / "checkpoints").glob("iter_*.pth"), reverse=True)
+
+
+def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """Writes a checkpoint in one step: equal content gives equal bytes, so that checksums tell."""
+    # Given a path, torch would write the name of the temporary file into it.
+    with atomic_path(path) as beside, beside.open("wb") as stream:
+        torch.save(content, stream)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

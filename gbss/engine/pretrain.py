@@ -17,8 +17,8 @@ from torch.optim.swa_utils import update_bn
 from gbss import tasks
 from gbss.configs.detectors import DETECTORS, small_backbone
 from gbss.data import Drawing, crops
+from gbss.detection.checkpoints import write_checkpoint
 from gbss.errors import Faults, fail
-from gbss.files import atomic_path
 
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
@@ -72,8 +72,7 @@ def pretrain(settings: Mapping[str, Any], detector: str, path: Path) -> None:
         state = {f"backbone.{key}": value for key, value in model.backbone.state_dict().items()}
         facts = {**settings, "accuracy": accuracy}
     _check_fit(state, detector)
-    with atomic_path(path) as beside:
-        torch.save({"state_dict": state, "meta": facts}, beside)
+    write_checkpoint(path, {"state_dict": state, "meta": facts})
 
 
 def _fetch(source: str) -> dict[str, Tensor]:

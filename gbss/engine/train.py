@@ -16,11 +16,11 @@ from mmengine.dist import broadcast_object_list, init_dist, is_main_process
 from mmengine.runner import Runner
 
 from gbss.configs.resolve import resolve
-from gbss.detection.checkpoints import checkpoint_path, read_checkpoint
+from gbss.detection.checkpoints import checkpoint_path, read_checkpoint, write_checkpoint
 from gbss.detection.hooks import SECONDS
 from gbss.engine.run import Run, locked, prepare
 from gbss.errors import Faults
-from gbss.files import atomic_path, read_json, write_json
+from gbss.files import read_json, write_json
 from gbss.splits.annotations import read as read_annotations
 
 
@@ -126,5 +126,4 @@ def _finish(run: Run, runner: Runner, config: Config) -> None:
     detector = {
         key: value for key, value in last["state_dict"].items() if not key.startswith("method.")
     }
-    with atomic_path(run.model) as beside:
-        torch.save({"state_dict": detector, "meta": meta}, beside)
+    write_checkpoint(run.model, {"state_dict": detector, "meta": meta})

@@ -12,6 +12,7 @@ CROPS = {"task": "mini-coco", "steps": 8, "batch": 24, "seed": 3}
 def test_the_same_seed_gives_the_same_backbone(tmp_path):
     for name in ("a.pth", "b.pth"):
         pretrain(CROPS, "small", tmp_path / name)
+    assert (tmp_path / "a.pth").read_bytes() == (tmp_path / "b.pth").read_bytes()
     one, two = (read_checkpoint(tmp_path / name) for name in ("a.pth", "b.pth"))
     assert all(
         torch.equal(value, two["state_dict"][key]) for key, value in one["state_dict"].items()
