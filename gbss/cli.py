@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gbss import tasks
 from gbss.errors import GbssError, fail, in_our_words, nearest
 
 if TYPE_CHECKING:
     from gbss.engine.run import Run
+    from gbss.scales import Scale
+    from gbss.tasks import Task
+
+Entry = TypeVar("Entry")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -169,26 +173,31 @@ def _run(options: argparse.Namespace) -> Run:
     from gbss.scales import load_scale
 
     scale = load_scale(options.scale)
-    rows = load_experiments().rows
-    if options.row not in rows:
-        raise fail(
-            "--row",
-            found=repr(options.row),
-            expected=nearest(options.row, rows),
-            fix="name a row of workflow/experiments.yaml",
-        )
-    row = rows[options.row]
-    name = scale.task_of(row.task)
+    row = _named("row", options.row, load_experiments().rows)
+    task = _stand_in(scale, f"row {row.id!r}", row.task)
+    folder = run_folder(scale.scale, task.name, row.id, options.seed)
+    return Run(task, row, scale, options.seed, folder, Inputs.of(task, scale))
+
+
+def _named(kind: str, name: str, known: Mapping[str, Entry]) -> Entry:
+    """A row or table of the experiments."""
+    if name not in known:
+        fix = f"name a {kind} of workflow/experiments.yaml"
+        raise fail(kind, found=repr(name), expected=nearest(name, known), fix=fix)
+    return known[name]
+
+
+def _stand_in(scale: Scale, what: str, task: str) -> Task:
+    """The task that stands for another at a scale."""
+    name = scale.task_of(task)
     if name is None:
         raise fail(
-            f"row {row.id!r}",
-            found=f"the task {row.task!r}, which has no place at the scale {scale.scale!r}",
+            what,
+            found=f"the task {task!r}, which has no place at the scale {scale.scale!r}",
             expected=f"one of {', '.join(scale.tasks)}",
             fix="add it under 'tasks' of the scale",
         )
-    task = tasks.get(name)
-    folder = run_folder(scale.scale, task.name, row.id, options.seed)
-    return Run(task, row, scale, options.seed, folder, Inputs.of(task, scale))
+    return tasks.get(name)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -228,28 +237,14 @@ def _table(options: argparse.Namespace) -> None:
     from gbss.scales import load_scale
 
     scale, experiments = load_scale(options.scale), load_experiments()
-    if options.table not in experiments.tables:
-        raise fail(
-            "table",
-            found=repr(options.table),
-            expected=nearest(options.table, experiments.tables),
-            fix="name a table of workflow/experiments.yaml",
-        )
-    spec = experiments.tables[options.table]
-    name = scale.task_of(spec.task)
-    if name is None:
-        raise fail(
-            f"table {spec.id!r}",
-            found=f"the task {spec.task!r}, which has no place at the scale {scale.scale!r}",
-            expected=f"one of {', '.join(scale.tasks)}",
-            fix="add it under 'tasks' of the scale",
-        )
+    spec = _named("table", options.table, experiments.tables)
+    task = _stand_in(scale, f"table {spec.id!r}", spec.task)
     rows = experiments.rows_of(spec.id)
     records = {
         row.id: load_records(
             options.results / "runs",
             scale.scale,
-            name,
+            task.name,
             row.id,
             {"method": row.method, "scale": scale.training(row)},
         )
@@ -261,7 +256,7 @@ def _table(options: argparse.Namespace) -> None:
         records,
         scale=scale.scale,
         summary=scale.summary,
-        task=tasks.get(name),
+        task=task,
         planned_seeds=scale.seeds,
     )
     write_table(table, options.results / "tables" / scale.scale)

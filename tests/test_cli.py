@@ -4,6 +4,7 @@ import re
 import pytest
 
 from gbss.cli import main
+from gbss.experiments import WORKFLOW
 
 
 def fails(capsys, *arguments):
@@ -91,6 +92,14 @@ def test_names_that_do_not_exist_name_the_nearest(files, capsys, monkeypatch):
     train = ("train", "--scale", "demo", "--seed", 1, "--row")
     assert "did you mean 'soft-teacher'" in fails(capsys, *train, "soft-techer")
     assert "did you mean 'main_coco'" in fails(capsys, "table", "main_koko", "--scale", "demo")
+    nowhere = files / "nowhere.yaml"
+    demo = (WORKFLOW / "config/demo.yaml").read_text()
+    demo = demo.replace("scale: demo", "scale: nowhere").replace(
+        "{coco-split1: mini", "{coco-split2: mini"
+    )
+    nowhere.write_text(demo)
+    said = fails(capsys, "table", "main_coco", "--scale", nowhere)
+    assert "the task 'coco-split1', which has no place at the scale 'nowhere'" in said
     assert not (files / "build").exists()
     assert not (files / "results").exists()
 

@@ -92,7 +92,7 @@ def test_progress_of_a_download() -> None:
 
 def test_only_what_is_installed_counts_for_the_fingerprint() -> None:
     def made_from(project: dict[str, Any], python: str = "3.11.7") -> dict[str, str]:
-        return install.fingerprint(project, python, Path("/work/env"))
+        return install.fingerprint(project, python, Path("/somewhere/env"))
 
     other = {**PROJECT, "project": {**PROJECT["project"], "dependencies": ["numpy==2.2.5"]}}
     assert made_from({**PROJECT, "tool": {"ruff": {}}}) == made_from(PROJECT)
