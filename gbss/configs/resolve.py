@@ -114,7 +114,13 @@ def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folde
                 "dist_cfg": {"backend": "nccl" if torch.cuda.is_available() else "gloo"},
             },
             # None: the device that the model is on, a CPU included; mmengine would name a GPU.
-            "model_wrapper_cfg": {"type": "MMDistributedDataParallel", "device_ids": None},
+            # Buffers are not sent from the first process to the others in every step: batch norm is
+            # frozen, and the method's statistics are reduced by their owners.
+            "model_wrapper_cfg": {
+                "type": "MMDistributedDataParallel",
+                "device_ids": None,
+                "broadcast_buffers": False,
+            },
             "launcher": "pytorch" if "RANK" in os.environ else "none",
         }
     )

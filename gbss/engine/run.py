@@ -113,7 +113,7 @@ class Run:
         return digest(
             {
                 "settings": self.settings(),
-                "config": essence(config),
+                "config": essence(config, self.row),
                 "processes": max(1, self.scale.resources["train"].gpu),
                 "task": self.task.name,
                 "pixels": self.task.drawing.digest() if self.task.drawing else None,
@@ -128,15 +128,17 @@ def run_folder(scale: str, task: str, row: str, seed: int) -> Path:
     return Path("build") / scale / "runs" / task / row / f"seed-{seed}"
 
 
-def essence(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a resolved configuration that decides what is learned.
+def essence(config: Mapping[str, Any], row: Row) -> dict[str, Any]:
+    """The part of a resolved configuration that decides what a row learns.
 
     Left out are where files lie (their content counts, by checksum), how data are loaded, what is
-    logged and saved, and testing.
+    logged and saved, testing, and the statistics of a row that only collects them.
     """
     loader = config["train_dataloader"]
     model = copy.deepcopy(config["model"])
     del model["detector"]["backbone"]["init_cfg"]
+    if not row.windowed:
+        del model["method"]
     return {
         "model": model,
         "iterations": config["train_cfg"]["max_iters"],

@@ -8,6 +8,7 @@ from gbss.configs.resolve import Inputs, resolve
 from gbss.engine.run import Run, locked, newest_good_checkpoint, prepare
 from gbss.engine.train import plain
 from gbss.errors import GbssError
+from gbss.experiments import load_experiments
 
 
 @pytest.fixture
@@ -47,6 +48,10 @@ def test_identity_follows_what_decides_the_result_and_nothing_else(run):
     assert identity_of(replace(run, row=replace(run.row, label="Other"))) == identity
     assert scaled(batch=replace(scale.batch, workers=2), seeds=(8,)) == identity
     assert scaled(schedule=replace(scale.schedule, log_interval=1)) == identity
+    assert scaled(method=replace(scale.method, warmup=0.7)) == identity
+    gbss = replace(run, row=load_experiments().rows["gbss"])
+    slower = replace(scale, method=replace(scale.method, warmup=0.7))
+    assert identity_of(replace(gbss, scale=slower)) != identity_of(gbss) != identity
     moved = run.inputs.backbone.rename(run.inputs.backbone.with_name("moved"))
     assert identity_of(replace(run, inputs=replace(run.inputs, backbone=moved))) == identity
     moved.rename(run.inputs.backbone)

@@ -15,6 +15,7 @@ from gbss.engine.record import record
 from gbss.engine.train import plain, train
 from gbss.errors import GbssError
 from gbss.evaluation import record as run_record
+from gbss.experiments import load_experiments
 
 
 def weights(run):
@@ -125,8 +126,10 @@ def test_an_image_that_breaks_later_ends_the_run_with_its_name(run_in, tmp_path,
 
 
 @pytest.mark.slow
-def test_two_processes_train_one_run(run_in, tmp_path):
-    run = run_in(tmp_path / "run")
+@pytest.mark.parametrize("row", ["soft-teacher", "gbss"])
+def test_two_processes_train_one_run(run_in, tmp_path, row):
+    row = load_experiments().rows[row]
+    run = run_in(tmp_path / "run", row=row)
     (tmp_path / "run.pickle").write_bytes(pickle.dumps(run))
     script = tmp_path / "two.py"
     script.write_text(
@@ -142,6 +145,6 @@ def test_two_processes_train_one_run(run_in, tmp_path):
     assert done.stderr.count("6/6 iterations") == 1
     assert len(checkpoint_files(run.folder)) == 2
     assert json.loads(run.manifest.read_text())["training"]["iterations"] == 6
-    alone = run_in(tmp_path / "alone")
+    alone = run_in(tmp_path / "alone", row=row)
     train(alone)
     assert not same(weights(run), weights(alone))  # twice the images in each step
