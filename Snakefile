@@ -19,7 +19,8 @@ for key in set(config) - {"scale", "results"}:
         fix="correct the spelling; settings of a scale stand in workflow/config",
     )
 
-SCALE = load_scale(config.get("scale", "paper"))
+SCALE_NAME = config.get("scale", "paper")
+SCALE = load_scale(SCALE_NAME)
 # Where records and tables go. Under build/ unless `results=results` is asked for: a demo reproduces
 # the published numbers beside them instead of replacing them.
 RESULTS = config.get("results", f"build/{SCALE.scale}/results")

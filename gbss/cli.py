@@ -246,7 +246,7 @@ def _table(options: argparse.Namespace) -> None:
             scale.scale,
             task.name,
             row.id,
-            {"method": row.method, "scale": scale.training(row)},
+            scale.settings(row),
         )
         for row in rows
     }

@@ -138,6 +138,10 @@ class Scale:
             )
         return Path(self.roots[task])
 
+    def settings(self, row: Row) -> dict[str, Any]:
+        """What a published record of a row is held against: its method, and the scale's part."""
+        return {"method": row.method, "scale": self.training(row)}
+
     def training(self, row: Row) -> dict[str, Any]:
         """The part that decides what a run of a row computes: no seeds, machine facts and names."""
         parts: dict[str, Any] = asdict(self)

@@ -97,10 +97,6 @@ class Run:
                 )
         return {name: sha256(path) for name, path in files.items()}
 
-    def settings(self) -> dict[str, Any]:
-        """What a published record is held against: the method, and the scale's part in it."""
-        return {"method": self.row.method, "scale": self.scale.training(self.row)}
-
     def identity(self, config: Mapping[str, Any]) -> str:
         """A digest of everything that decides the result: two runs with the same one are equal.
 
@@ -112,7 +108,7 @@ class Run:
         """
         return digest(
             {
-                "settings": self.settings(),
+                "settings": self.scale.settings(self.row),
                 "config": essence(config, self.row),
                 "processes": max(1, self.scale.resources["train"].gpu),
                 "task": self.task.name,
@@ -203,13 +199,13 @@ def prepare(run: Run, config: Mapping[str, Any]) -> Path | None:
     for half in (run.folder / "checkpoints").glob(".iter_*"):
         half.unlink()
     checkpoint = newest_good_checkpoint(run.folder)
-    if checkpoint is None or not run.manifest.exists():
+    if checkpoint is None:
         write_json(
             run.manifest,
             {
                 "run": run.name,
                 "identity": identity,
-                "settings": run.settings() | {"config": config},
+                "settings": run.scale.settings(run.row) | {"config": config},
                 "inputs": run.checksums(),
                 "versions": versions(),
             },

@@ -48,7 +48,7 @@ def train(run: Run) -> None:
         runner = Runner.from_cfg(config)
         runner.train()
         if is_main_process():
-            _finish(run, runner, config)
+            _finish(run, runner)
 
 
 def join_processes(config: Config) -> None:
@@ -112,7 +112,7 @@ def plain(config: Config) -> dict[str, Any]:
     return value
 
 
-def _finish(run: Run, runner: Runner, config: Config) -> None:
+def _finish(run: Run, runner: Runner) -> None:
     """Completes the manifest and keeps the last checkpoint without the state of the training."""
     manifest = read_json(run.manifest, what="manifest of a run")
     manifest["training"] = {
@@ -122,7 +122,7 @@ def _finish(run: Run, runner: Runner, config: Config) -> None:
     }
     write_json(run.manifest, manifest)
     last = read_checkpoint(checkpoint_path(run.folder, run.scale.schedule.iterations))
-    meta = {"run": run.name, "identity": run.identity(plain(config))}
+    meta = {"run": run.name, "identity": manifest["identity"]}
     detector = {
         key: value for key, value in last["state_dict"].items() if not key.startswith("method.")
     }

@@ -17,7 +17,7 @@ rule table:
         shown=shown,
         summary=SCALE.summary,
         results=lambda wildcards, output: Path(output[0]).parents[2],
-        scale=config.get("scale", "paper"),
+        scale=SCALE_NAME,
     message:
         f"rendering the table {{wildcards.table}} at the scale {SCALE.scale}"
     shell:

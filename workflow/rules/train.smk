@@ -16,7 +16,7 @@ rule pretrain:
     params:
         settings=dict(SCALE.pretraining),
         drawing=drawing_digest(SCALE.pretraining.get("task")),
-        scale=config.get("scale", "paper"),
+        scale=SCALE_NAME,
     message:
         f"pre-training the backbone that all rows of the scale {SCALE.scale} start from"
     shell:
@@ -48,7 +48,7 @@ rule train:
         method=method,
         training=training,
         launcher=launcher,
-        scale=config.get("scale", "paper"),
+        scale=SCALE_NAME,
     message:
         f"training {{wildcards.row}} on {{wildcards.task}}, seed {{wildcards.seed}}, scale {SCALE.scale}"
     shell:
