@@ -129,6 +129,7 @@ def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folde
 def _model(base: Config, detector: dict[str, Any], row: Row, scale: Scale) -> dict[str, Any]:
     # The one semi-supervised detector so far; the schema of the rows allows no other name.
     assert row.detector == "soft_teacher", row.detector
+    detector["roi_head"]["type"] = "gbss.detection.roi_head.RoIHead"
     head = detector["roi_head"]["bbox_head"]
     head["type"] = "gbss.detection.bbox_head.WeightedBBoxHead"
     return {

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from mmdet.models import Shared2FCBBoxHead
 from torch import Tensor
 
@@ -14,6 +15,20 @@ Observer = Callable[[Tensor, Tensor, Tensor], Tensor | None]
 
 Listener = Callable[[Tensor, Tensor], None]
 """Scores (M,) and labels (M,) of one image's detections, after suppression."""
+
+
+class AddedAtOnce(Tensor):
+    """A vector that looks like its sum to those who go through it; otherwise a tensor.
+
+    mmdet adds label weights up with Python's ``sum``: element by element, a kernel for each.
+    """
+
+    # Whatever is computed from it is a plain tensor.
+    __torch_function__: Any = torch._C._disabled_torch_function_impl  # noqa: SLF001  (torch's way)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """One element: the sum."""
+        yield self.sum()
 
 
 class WeightedBBoxHead(Shared2FCBBoxHead):
@@ -28,8 +43,12 @@ class WeightedBBoxHead(Shared2FCBBoxHead):
     _listener: Listener | None = None
 
     @contextmanager
-    def shown_to(self, observer: Observer) -> Iterator[None]:
-        """Within it, losses are shown to ``observer`` and multiplied by what it returns."""
+    def shown_to(self, observer: Observer | None) -> Iterator[None]:
+        """Within it, losses are shown to ``observer`` and multiplied by what it returns.
+
+        Args:
+            observer: None: nobody.
+        """
         self._observer = observer
         try:
             yield
@@ -68,6 +87,13 @@ class WeightedBBoxHead(Shared2FCBBoxHead):
             cls_score, bbox_pred, rois, labels, label_weights, *args, **kwargs
         )
         return losses
+
+    def get_targets(self, *args: Any, **kwargs: Any) -> Any:
+        """The targets of mmdet; label weights are `AddedAtOnce`."""
+        labels, label_weights, *boxes = super().get_targets(*args, **kwargs)
+        if isinstance(label_weights, Tensor):
+            label_weights = label_weights.as_subclass(AddedAtOnce)
+        return labels, label_weights, *boxes
 
     def predict_by_feat(self, *args: Any, rcnn_test_cfg: Any = None, **kwargs: Any) -> Any:
         """The detections of mmdet; without a test configuration they are raw and nobody is told."""

@@ -74,12 +74,25 @@ class SoftTeacher(MMDetSoftTeacher):
                 fix="lower the learning rate or lengthen the warm-up of the scale",
             )
         loss = super().rcnn_cls_loss_by_pseudo_instances
-        if self.method is None:
+        observer = None
+        if self.method is not None:
+            observer = partial(self.method.observe, "pseudo")
+            if self.method.class_wise:
+                above = self._above_thresholds
+                batch_data_samples = [above(sample) for sample in batch_data_samples]
+        head = self.student.roi_head
+        with head.classes_alone(), head.bbox_head.shown_to(observer):
             return loss(x, unsup_rpn_results_list, batch_data_samples, batch_info)
-        if self.method.class_wise:
-            batch_data_samples = [self._above_thresholds(sample) for sample in batch_data_samples]
-        with self.student.roi_head.bbox_head.shown_to(partial(self.method.observe, "pseudo")):
-            return loss(x, unsup_rpn_results_list, batch_data_samples, batch_info)
+
+    def rcnn_reg_loss_by_pseudo_instances(
+        self, x: Any, unsup_rpn_results_list: Any, batch_data_samples: Any
+    ) -> dict[str, Any]:
+        """The box loss of the unlabeled images, see mmdet."""
+        with self.student.roi_head.boxes_alone():
+            found: dict[str, Any] = super().rcnn_reg_loss_by_pseudo_instances(
+                x, unsup_rpn_results_list, batch_data_samples
+            )
+        return found
 
     def _above_thresholds(self, sample: Any) -> Any:
         """The sample with its pseudo labels alone; mmdet's constant lets them all by."""

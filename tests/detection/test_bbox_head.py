@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gbss.detection.bbox_head import WeightedBBoxHead
+from gbss.detection.bbox_head import AddedAtOnce, WeightedBBoxHead
 
 N, CLASSES = 7, 3
 LABELS = torch.tensor([0, 3, 2, 3, 3, 1, 2])
@@ -91,3 +91,12 @@ def test_an_observer_without_factors_leaves_the_loss_to_the_last_bit(head):
 def test_the_head_owns_no_more_than_mmdets():
     observed = {name.split(".")[0] for name in WeightedBBoxHead().state_dict()}
     assert observed == {"fc_cls", "fc_reg", "shared_fcs"}
+
+
+def test_label_weights_are_summed_in_one_go():
+    weights = LABEL_WEIGHTS.clone().as_subclass(AddedAtOnce)
+    weights[LABELS == CLASSES] = 0.25
+    assert [element.item() for element in weights] == pytest.approx([4.75])
+    assert sum(weights).item() == pytest.approx(4 + 3 * 0.25)
+    assert len(weights) == N
+    assert type(weights * 2) is type(sum(weights)) is torch.Tensor
