@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -30,18 +31,22 @@ def snapshot(method: Method, repeats: np.ndarray) -> Arrays:
         repeats: (unlabeled images,) how often each is repeated.
 
     Returns:
-        ``positive`` and ``negative`` (2, C) gradients of `positive_negative` per branch,
-        ``weights`` (C,), ``thresholds`` (n,), ``mean_scores`` (n,) of the teacher's detections,
+        ``positive`` and ``negative`` (2, C) gradients of `positive_negative` per branch, the
+        negative ones under the class weights of the loss (without GbR: 1), ``weights`` (C,),
+        ``factor_mean`` () normaliser m of the factors (without GbR: 1), ``thresholds`` (n,), ``mean_scores`` (n,) of the teacher's detections,
         ``kept`` (n,) pseudo labels since the start of the run, summed over processes,
         ``class_repeats`` (n,) r_c of the unlabeled images' sampling, ``images_by_copies``
         (`COPIES`,) unlabeled images that are repeated once, twice, and so on, and ``skipped`` (2,)
         batches left out of the statistics because they were not finite.
     """
-    weights = method.class_weights
-    branches = [positive_negative(matrix, weights) for matrix in method.statistics.running]
+    weights, factors = method.class_weights, method.factors
+    # GbT without GbR has weights that no loss is multiplied by.
+    in_loss = None if factors is None else weights
+    branches = [positive_negative(matrix, in_loss) for matrix in method.statistics.running]
     by_copies = np.bincount(repeats.clip(1, COPIES) - 1, minlength=COPIES)
     tensors = {
         "weights": weights.float(),
+        "factor_mean": torch.ones(()) if factors is None else factors.mean,
         "thresholds": method.class_thresholds,
         "mean_scores": method.thresholds.mean_scores(),
         "kept": method.kept,

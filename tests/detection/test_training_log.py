@@ -5,15 +5,18 @@ import pytest
 import torch
 
 from gbss.detection.method import Method
-from gbss.detection.training_log import FILE, TrainingLogHook, read_training_log
+from gbss.detection.training_log import FILE, TrainingLogHook, read_training_log, snapshot
+
+
+STATISTICS = {"type": "gbss.imbalance.gradients.GradientStatistics", "classes": 3, "warmup": 5}
+THRESHOLDS = {"type": "gbss.imbalance.thresholds.ClassThresholds", "classes": 2, "warmup": 5}
+WEIGHTS = {"type": "gbss.imbalance.reweighting.JacobiWeights", "classes": 3, "warmup": 0}
+FACTORS = {"type": "gbss.imbalance.reweighting.SampleWeights"}
 
 
 @pytest.fixture
 def runner(tmp_path):
-    method = Method(
-        {"type": "gbss.imbalance.gradients.GradientStatistics", "classes": 3, "warmup": 5},
-        {"type": "gbss.imbalance.thresholds.ClassThresholds", "classes": 2, "warmup": 5},
-    )
+    method = Method(STATISTICS, THRESHOLDS)
     copies = np.array([1, 1, 2, 40, 1, 2, 1])
     sampler = SimpleNamespace(copies_at=lambda batch: copies)
     return SimpleNamespace(
@@ -69,3 +72,14 @@ def test_a_new_run_does_not_go_on_with_an_old_log(runner, tmp_path):
     run(runner, new, 0, 3)
     new.before_checkpoint(runner)
     assert read_training_log(tmp_path / FILE)["iteration"].tolist() == [2]
+
+
+@pytest.mark.parametrize(("factors", "negative"), [(None, [5, 10, 8]), (FACTORS, [4, 2, 5.5])])
+def test_negative_gradients_are_weighted_where_the_loss_is(factors, negative):
+    method = Method(STATISTICS, THRESHOLDS, WEIGHTS, factors, class_wise=True)
+    method.statistics.running[0] = torch.tensor([[-9.0, 2, 3], [4, -9, 6], [7, 1, -9]])
+    method.class_weights = torch.tensor([0.5, 2.0, 0.0])
+    found = snapshot(method, np.ones(4, dtype=int))
+    assert found["weights"].tolist() == [0.5, 2.0, 0.0]
+    assert found["negative"][0].tolist() == negative
+    assert found["factor_mean"] == 1
