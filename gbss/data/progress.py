@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -32,3 +33,28 @@ def track(items: Sequence[Item], what: str, *, shown: bool = True) -> Iterator[I
             yield item
             if done % step == 0 or done == len(items):
                 print(f"{what}: {done}/{len(items)}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def meter(total: int, what: str, *, start: int = 0) -> Iterator[Callable[[int], None]]:
+    """Yields a function that takes how many more bytes are done, and tells it on standard error.
+
+    Args:
+        total: How many bytes there are.
+        what: What is being done: ``fetching train2017.zip``.
+        start: How many of them were done before.
+    """
+    if sys.stderr.isatty():
+        with tqdm(total=total, initial=start, desc=what, unit="B", unit_scale=True) as bar:
+            yield bar.update
+        return
+    done, told = start, LINES * start // max(1, total)
+
+    def advance(size: int) -> None:
+        nonlocal done, told
+        done += size
+        if (now := LINES * done // max(1, total)) > told:
+            told = now
+            print(f"{what}: {done:,} of {total:,} bytes", file=sys.stderr, flush=True)
+
+    yield advance
