@@ -104,7 +104,10 @@ def box_images_in(annotations: Annotations, image_ids: Ints) -> NDArray[np.bool_
 
 
 def _counts(split: Split, annotations: Annotations) -> str:
-    """``counts.csv``: per class, what is labeled, taken away and hidden. Crowds do not count."""
+    """``counts.csv``: per class, what is labeled, taken away and hidden. Crowds do not count.
+
+    Where counts are stated, also how far the labeled images and boxes are from them.
+    """
     minority = minority_mask(annotations, split.recipe)
     seen = seen_boxes(split, annotations)
     base = box_images_in(annotations, split.base)
@@ -122,14 +125,18 @@ def _counts(split: Split, annotations: Annotations) -> str:
     targets = split.recipe.targets
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["id", "name", "group", *columns, "target_images", "target_boxes"])
+    deviations = ["deviation_images", "deviation_percent", "deviation_boxes"] if targets else []
+    head = ["id", "name", "group", *columns, "target_images", "target_boxes", *deviations]
+    writer.writerow(head)
     for number, (id_, name) in enumerate(
         zip(annotations.category_ids, annotations.names, strict=True)
     ):
         group = "minority" if minority[number] else "majority"
         values = [column[number] for column in columns.values()]
         target = targets.get(name)
-        stated = ["", ""] if target is None else [target.images, target.boxes]
+        stated: list[int | str] = ["", "", *("" for _ in deviations)]
+        if target is not None:
+            stated = [target.images, target.boxes, *target.deviation(*map(int, values[:2]))]
         writer.writerow([id_, name, group, *values, *stated])
     return stream.getvalue()
 
