@@ -19,7 +19,17 @@ def deviation_text(counts: str) -> str:
     rows = [row for row in csv.DictReader(counts.splitlines()) if row["target_images"]]
     if not rows:
         return ""
-    head: tuple[str, ...] = ("class", "group", "images", "stated", "off", "%", "boxes", "stated", "off")
+    head: tuple[str, ...] = (
+        "class",
+        "group",
+        "images",
+        "stated",
+        "off",
+        "%",
+        "boxes",
+        "stated",
+        "off",
+    )
     images = ["labeled_images", "target_images", "deviation_images", "deviation_percent"]
     keys = ["name", "group", *images, "labeled_boxes", "target_boxes", "deviation_boxes"]
     lines = [head, *(tuple(row[key] for key in keys) for row in rows)]
@@ -28,8 +38,8 @@ def deviation_text(counts: str) -> str:
         "  ".join([*map(str.ljust, line[:2], widths[:2]), *map(str.rjust, line[2:], widths[2:])])
         for line in lines
     ]
-    for group in dict.fromkeys(row["group"] for row in rows):
-        text.append(_summary(group, [row for row in rows if row["group"] == group]))
+    groups = dict.fromkeys(row["group"] for row in rows)
+    text += [_summary(group, [row for row in rows if row["group"] == group]) for group in groups]
     return "\n".join(text)
 
 

@@ -13,6 +13,9 @@ Ints = NDArray[np.int64]
 TRIES = 512
 """How many chosen rows are tried for an exchange, the most promising first, before giving up."""
 
+HUGE = 2**62
+"""More than any change of a cost."""
+
 
 @dataclass
 class Choice:
@@ -50,7 +53,8 @@ class Choice:
 
     def cost(self) -> int:
         """How far the sum is from the targets; 0 if it meets them."""
-        return int((self.weights * self.missing**2).sum())
+        pairs = zip(self.weights.tolist(), self.missing.tolist(), strict=True)
+        return sum(weight * missing**2 for weight, missing in pairs)
 
     def flip(self, row: int) -> None:
         """Takes a chosen row away, or adds another."""
@@ -60,11 +64,25 @@ class Choice:
         for column in np.flatnonzero(change):
             self.pull += self.weights[column] * change[column] * self.rows[:, column]
 
-    def best_addition(self) -> tuple[int, int]:
-        """The first of the rows that are cheapest to add, and what adding it changes in cost."""
-        gains = np.where(self.chosen, np.iinfo(np.int64).max, self.own - 2 * self.pull)
-        row = int(np.argmin(gains))
-        return row, int(gains[row])
+    def additions(self) -> Ints:
+        """What adding each of the N rows changes in cost; a huge number for the chosen rows."""
+        return np.where(self.chosen, HUGE, self.own - 2 * self.pull)
+
+    def best_exchange(self, row: int, additions: Ints) -> tuple[int, int]:
+        """The first of the rows that are cheapest to add once a chosen one is taken away.
+
+        Args:
+            row: The chosen row.
+            additions: What `additions` gives.
+
+        Returns:
+            The row to add, and what adding it then changes in cost.
+        """
+        changes = additions.copy()
+        for column in np.flatnonzero(self.rows[row]):
+            changes -= 2 * self.weights[column] * self.rows[row, column] * self.rows[:, column]
+        other = int(np.argmin(changes))
+        return other, int(changes[other])
 
     def removals(self) -> tuple[Ints, Ints]:
         """The chosen rows, cheapest to take away first, and what each changes in cost."""
@@ -88,19 +106,21 @@ def approach(choice: Choice, *, fixed: bool) -> None:
 def _exchange(choice: Choice) -> bool:
     """Makes the first exchange that brings the choice nearer; False if none of those tried does."""
     rows, changes = choice.removals()
+    additions = choice.additions()
     for row, change in zip(rows[:TRIES].tolist(), changes[:TRIES].tolist(), strict=True):
-        choice.flip(row)
-        other, further = choice.best_addition()
+        other, further = choice.best_exchange(row, additions)
         if change + further < 0:
+            choice.flip(row)
             choice.flip(other)
             return True
-        choice.flip(row)
     return False
 
 
 def _resize(choice: Choice) -> bool:
     """Adds or takes away the best row, if that brings the choice nearer."""
-    row, change = choice.best_addition()
+    additions = choice.additions()
+    row = int(np.argmin(additions))
+    change = int(additions[row])
     rows, changes = choice.removals()
     if len(rows) and changes[0] < change:
         row, change = int(rows[0]), int(changes[0])

@@ -10,8 +10,8 @@ from gbss.splits.annotations import Annotations, Ints
 from gbss.splits.exchange import Choice, approach
 from gbss.splits.recipe import Recipe
 
-TOLERANCE = 0.05
-"""How far the images of a majority class may be from the stated number; one image always may."""
+TOLERANCE = 5
+"""How many percent the images of a majority class may be off; one image always may."""
 
 UNIT = 2**32
 """Weight of a relative deviation of one; classes are compared by relative deviations."""
@@ -21,7 +21,7 @@ DRAW_ANEW = (
     "draw with another seed, or from another file; a scaled recipe (--factor) may miss counts"
 )
 
-ATTEMPTS = 4
+ATTEMPTS = 3
 """How many draws of the few-shot images are tried for their numbers of boxes."""
 
 
@@ -55,8 +55,24 @@ def draw_to_targets(
     _check_supply(annotations, counts, minority, recipe)
     images, boxes = _stated(annotations, recipe)
     few_shot = _few_shot(counts[:, minority], images[minority], boxes[minority], rng)
+    base = _base(annotations, counts, minority, recipe, few_shot, rng)
+    if recipe.factor == 1:
+        parts = annotations.image_ids[base], annotations.image_ids[few_shot]
+        with Faults() as faults:
+            check_counts(annotations, recipe, parts, str(annotations.path), faults)
+    return base, few_shot
+
+
+def _base(
+    annotations: Annotations,
+    counts: Ints,
+    minority: NDArray[np.bool_],
+    recipe: Recipe,
+    few_shot: Ints,
+    rng: np.random.Generator,
+) -> Ints:
+    """Positions of the base images; with the few-shot images given, they make up the total."""
     size = (recipe.labeled or 0) - len(few_shot)
-    known = ~minority & (images >= 0)
     left = np.flatnonzero((counts[:, ~minority] > 0).any(axis=1))
     left = rng.permutation(np.setdiff1d(left, few_shot))
     if not 0 <= size <= len(left):
@@ -67,16 +83,13 @@ def draw_to_targets(
             fix="give the whole annotation file, or scale the recipe "
             + ("by a larger factor" if size < 0 else "by a smaller factor"),
         )
+    images, _ = _stated(annotations, recipe)
+    known = ~minority & (images >= 0)
     rows = (counts[left][:, known] > 0).astype(np.int64)
     missing = images[known] - (counts[few_shot][:, known] > 0).sum(axis=0)
     choice = Choice.of(rows, _weights(images[known]), missing, np.arange(len(left)) < size)
     approach(choice, fixed=True)
-    base = np.sort(left[choice.chosen])
-    if recipe.factor == 1:
-        parts = annotations.image_ids[base], annotations.image_ids[few_shot]
-        with Faults() as faults:
-            check_counts(annotations, recipe, parts, str(annotations.path), faults)
-    return base, few_shot
+    return np.sort(left[choice.chosen])
 
 
 def box_counts(annotations: Annotations, rows: Ints) -> Ints:
@@ -119,7 +132,7 @@ def check_counts(
         if name not in recipe.targets:
             continue
         stated = recipe.targets[name].images
-        tolerance = 0 if small else max(1, int(TOLERANCE * stated))
+        tolerance = 0 if small else max(1, stated * TOLERANCE // 100)
         if abs(number - stated) > tolerance:
             expected = f"{stated}" + (f", give or take {tolerance}" if tolerance else "")
             found = f"{number} labeled images"

@@ -15,6 +15,7 @@ from gbss.reporting.figures.saving import save
 from gbss.reporting.style import GROUPS, GUIDE, OTHER, group_label
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from gbss.tasks.base import Task
@@ -94,49 +95,50 @@ def draw(classes: Sequence[ClassImages], task: Task) -> Figure:
 
     figure = Figure(figsize=(max(6.0, min(14.0, 1.5 + 0.155 * len(classes))), 4.2))
     axes = figure.add_subplot()
-    places = range(len(classes))
-    axes.vlines(
-        places,
-        [_height(each, labeled=True) for each in classes],
-        [_height(each, labeled=False) for each in classes],
-        color=GUIDE,
-        linewidth=0.8,
-        zorder=1,
-    )
+    places = list(range(len(classes)))
+    lower, upper = [each.labeled for each in classes], [each.unlabeled for each in classes]
+    axes.vlines(places, lower, upper, color=GUIDE, linewidth=0.8, zorder=1)
     for group in task.groups:
-        style = GROUPS.get(group, OTHER)
-        members = {place: each for place, each in enumerate(classes) if each.group == group}
-        for labeled in (False, True):
-            label = f"{group_label(group)}, {'labeled' if labeled else 'unlabeled'}"
-            axes.scatter(
-                list(members),
-                [_height(each, labeled=labeled) for each in members.values()],
-                marker=style.marker,
-                s=26,
-                facecolors=style.colour if labeled else "white",
-                edgecolors=style.colour,
-                linewidths=0.9,
-                label=f"{label} ({len(members)} classes)" if labeled else label,
-                zorder=2,
-            )
-    axes.set_yscale("log")
+        _markers(axes, classes, group)
+    if all(lower) and all(upper):
+        axes.set_yscale("log")
+    else:  # a logarithmic axis that shows zero, too
+        axes.set_yscale("symlog", linthresh=1)
+        axes.set_ylim(bottom=0)
     axes.set_ylabel("images with the class")
-    axes.set_title(task.title, fontsize=10)
+    axes.set_title(task.title, fontsize=9, loc="left", pad=20)
     axes.set_xlim(-1, len(classes))
     named = len(classes) <= NAMED
-    axes.set_xticks(list(places) if named else [], [each.name for each in classes] if named else [])
+    axes.set_xticks(places if named else [], [each.name for each in classes] if named else [])
     axes.tick_params(axis="x", labelrotation=90, labelsize=7)
     axes.set_xlabel("" if named else f"{len(classes)} classes, most labeled images first")
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.legend(fontsize=7, ncols=2, loc="upper right", framealpha=0.9)
+    axes.grid(axis="y", color=GUIDE, linewidth=0.4, zorder=0)
+    axes.legend(fontsize=7, ncols=4, loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
     figure.set_layout_engine("tight")
     return figure
 
 
-def _height(each: ClassImages, *, labeled: bool) -> float:
-    """Where a marker stands on the logarithmic axis; no image is drawn below one."""
-    return max(each.labeled if labeled else each.unlabeled, 0.5)
+def _markers(axes: Axes, classes: Sequence[ClassImages], group: str) -> None:
+    """The classes of a group; labeled markers fit into the hollow ones of equal numbers."""
+    style = GROUPS.get(group, OTHER)
+    members = {place: each for place, each in enumerate(classes) if each.group == group}
+    numbers = {
+        "unlabeled": ([each.unlabeled for each in members.values()], "white", 42),
+        "labeled": ([each.labeled for each in members.values()], style.colour, 18),
+    }
+    for what, (heights, fill, size) in numbers.items():
+        axes.scatter(
+            list(members),
+            heights,
+            marker=style.marker,
+            s=size,
+            facecolors=fill,
+            edgecolors=style.colour,
+            linewidths=0.9,
+            label=f"{group_label(group)}, {what}",
+            clip_on=False,
+            zorder=2,
+        )
 
 
 def summary(classes: Sequence[ClassImages], groups: Mapping[str, Sequence[str]]) -> str:
