@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("evaluate", help="print the AP of a file of detections")
     command.add_argument("--annotations", required=True, type=Path)
     command.add_argument("--detections", required=True, type=Path)
-    command.add_argument("--task", help="also print the groups of this task")
+    command.add_argument("--task", help="by its protocol, with its groups")
     command.set_defaults(command=_evaluate)
 
     command = commands.add_parser("table", help="render a table from run records")
@@ -247,8 +247,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     from gbss.reporting.console import print_evaluation
 
     task = tasks.get(options.task) if options.task else None
-    classes = task.classes if task else None
-    per_class = evaluate(options.annotations, options.detections, classes)
+    per_class = evaluate(
+        options.annotations,
+        options.detections,
+        task.classes if task else None,
+        protocol=task.protocol if task else "coco",
+    )
     print_evaluation(per_class, group_means(per_class, task.groups if task else {}))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,9 @@ def write_coco(split: Split, annotations: Annotations, coco: Path) -> None:
     seen, hidden = seen_boxes(split, annotations), box_images_in(annotations, split.unlabeled)
     nothing = np.zeros(len(annotations.box_ids), dtype=np.bool_)
     _write(annotations, labeled, seen, coco / "labeled.json")
-    _write(annotations, split.unlabeled, nothing, coco / "unlabeled.json")
+    # What an image lacks is an annotation, too.
+    silent = replace(annotations, negatives=None, not_exhaustive=None)
+    _write(silent, split.unlabeled, nothing, coco / "unlabeled.json")
     _write(annotations, split.unlabeled, hidden, coco / "unlabeled_hidden.json")
 
 
@@ -158,6 +161,7 @@ def _write(annotations: Annotations, image_ids: Ints, boxes: NDArray[np.bool_], 
                 "width": int(annotations.widths[number]),
                 "height": int(annotations.heights[number]),
             }
+            | _federated(annotations, int(number))
             for number in positions
         ],
         "annotations": [
@@ -177,3 +181,17 @@ def _write(annotations: Annotations, image_ids: Ints, boxes: NDArray[np.bool_], 
         ],
     }
     write_json(path, content, indent=None)
+
+
+def _federated(annotations: Annotations, image: int) -> dict[str, list[int]]:
+    """What a federated file says of an image besides its boxes."""
+    lists = {
+        "neg_category_ids": annotations.negatives,
+        "not_exhaustive_category_ids": annotations.not_exhaustive,
+    }
+    return {
+        key: annotations.category_ids[values[offsets[image] : offsets[image + 1]]].tolist()
+        for key, pair in lists.items()
+        if pair is not None
+        for offsets, values in [pair]
+    }

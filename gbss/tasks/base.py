@@ -51,7 +51,7 @@ class Task:
     groups: Mapping[str, tuple[str, ...]]
     classes: tuple[str, ...]
     recipe: Recipe
-    protocol: Literal["coco"]
+    protocol: Literal["coco", "lvis"]
     drawing: Drawing | None
     files: Files = Files()
     sources: tuple[Source, ...] = ()
