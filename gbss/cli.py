@@ -138,14 +138,13 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _split(options: argparse.Namespace) -> None:
-    from gbss.splits.annotations import read
     from gbss.splits.build import build_split
     from gbss.splits.files import CHECKSUMS, write_split, write_validation
     from gbss.splits.verify import verify_split
+    from gbss.tasks.inputs import read_train, read_val
 
     task = tasks.get(options.task)
-    annotations = read(_root(options) / task.files.train, classes=task.classes)
-    validation = read(_root(options) / task.files.val, classes=task.classes)
+    annotations, validation = read_train(task, _root(options)), read_val(task, _root(options))
     lists, coco = Path("splits") / task.name, Path("build/splits") / task.name
     if (lists / CHECKSUMS).exists():
         # Committed lists count, whatever version of a random generator drew them.
@@ -162,13 +161,14 @@ def _split(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from gbss.splits.annotations import check_images, read
+    from gbss.splits.annotations import check_images
     from gbss.splits.verify import verify_split
+    from gbss.tasks.inputs import read_train
 
     task = tasks.get(options.task)
-    annotations = read(_root(options) / task.files.train, classes=task.classes)
+    annotations = read_train(task, _root(options))
     if options.images:
-        check_images(annotations, _root(options) / task.files.train_images)
+        check_images(annotations, _root(options) / task.train_images)
     split = verify_split(annotations, task.recipe, Path("splits") / task.name)
     labeled = len(split.base) + len(split.few_shot)
     print(f"{task.name}: {labeled} labeled and {len(split.unlabeled)} unlabeled images, as stated")

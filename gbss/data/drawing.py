@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Shape = Literal["disc", "square", "triangle", "cross", "diamond", "ring"]
+Shape = Literal["disc", "square", "triangle", "cross", "diamond", "hourglass"]
 Texture = Literal["solid", "vertical", "horizontal", "checker"]
 Colour = Literal["red", "green", "blue"]
 Style = Literal["hatched"]

@@ -49,9 +49,8 @@ def outline(shape: Shape, width: int, height: int) -> Mask:
     if shape == "diamond":
         # A little more, so that the corners of an odd by an even size are there.
         return np.asarray(u * height + v * width <= width * height + min(width, height))
-    if shape == "ring":
-        reach = (u * height) ** 2 + (v * width) ** 2
-        return np.asarray((reach <= (width * height) ** 2) & (4 * reach > (width * height) ** 2))
+    if shape == "hourglass":
+        return np.asarray(u * height <= v * width + max(width, height))
     rows = np.arange(1, height + 1)[:, None]
     return np.asarray(u * height <= width * rows)
 

@@ -41,6 +41,9 @@ class Annotations:
         names: K class names.
         negatives: Classes that each image is known to lack; None: not a federated file.
         not_exhaustive: Classes of which not every object of an image has a box; None as above.
+        mapped: (N,) whether an image comes from a second data set, all of whose images are labeled
+            (see ``class_map.py``); None: there is none.
+        further: The other files that it was joined from.
     """
 
     path: Path
@@ -58,6 +61,14 @@ class Annotations:
     names: tuple[str, ...]
     negatives: Lists | None = None
     not_exhaustive: Lists | None = None
+    mapped: NDArray[np.bool_] | None = None
+    further: tuple[Path, ...] = ()
+
+    @property
+    def sources(self) -> dict[str, Path]:
+        """The files it was made of, by the names they have in a list of checksums."""
+        named = {f"{path.parent.name}/{path.name}": path for path in self.further}
+        return {self.path.name: self.path} | named
 
 
 def read(path: Path, classes: Sequence[str] | None = None) -> Annotations:

@@ -74,8 +74,13 @@ def minority_mask(annotations: Annotations, recipe: Recipe) -> NDArray[np.bool_]
 
 
 def base_candidates(annotations: Annotations, minority: NDArray[np.bool_]) -> Ints:
-    """Positions of the images with a majority box, ascending."""
+    """Positions of the images with a majority box, ascending.
+
+    Beside a second data set, all of whose images are labeled, only those of that one.
+    """
     majority = ~annotations.crowd & ~minority[annotations.box_classes]
+    if annotations.mapped is not None:
+        majority &= annotations.mapped[annotations.box_images]
     return np.unique(annotations.box_images[majority])
 
 

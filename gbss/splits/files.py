@@ -50,7 +50,7 @@ def render_lists(split: Split, annotations: Annotations) -> dict[str, str]:
         "recipe.yaml": split.recipe.to_yaml(),
     }
     sums = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
-    sums[annotations.path.name] = sha256(annotations.path)
+    sums |= {name: sha256(path) for name, path in annotations.sources.items()}
     texts[CHECKSUMS] = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
     return texts
 

@@ -10,10 +10,10 @@ import yaml
 
 @dataclass(frozen=True)
 class Target:
-    """What the released code states of a class in the labeled images: images and boxes."""
+    """What the released code states of a class in the labeled images: images, maybe boxes."""
 
     images: int
-    boxes: int
+    boxes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Recipe:
     targets: Mapping[str, Target] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 0 < self.share < 1:
-            raise ValueError("share must lie between 0 and 1")
+        if not 0 < self.share <= 1:
+            raise ValueError("share must lie above 0, and be at most 1")
         if self.shots < 1 or (self.cap is not None and self.cap < self.shots):
             raise ValueError("needs 1 <= shots <= cap")
         if len(set(self.minority)) != len(self.minority):

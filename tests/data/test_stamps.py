@@ -13,7 +13,7 @@ from gbss.data.stamps import (
     stripes,
 )
 
-SHAPES = ("disc", "square", "triangle", "cross", "diamond", "ring")
+SHAPES = ("disc", "square", "triangle", "cross", "diamond", "hourglass")
 GROUND = np.array([90, 130, 60], dtype=np.int16)
 
 
