@@ -1,7 +1,7 @@
 """LVIS v1: a tenth of train is labeled, with all its annotations; classes grouped by image count.
 
-Classes and groups: the frequencies in LVIS's own annotation files. Number of labeled images: released
-code, 9,946; it states no counts per class, and its list of images is not public.
+Classes and groups: the frequencies in LVIS's own annotation files. Labeled images: 9,946 in the
+released code, which states no counts per class and does not have the list.
 """
 
 from __future__ import annotations
