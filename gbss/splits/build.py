@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gbss.errors import Faults, nearest
 from gbss.splits.annotations import Annotations, Ints
+from gbss.splits.few_shot import few_shot_by_images
 from gbss.splits.recipe import Recipe
 
 
@@ -41,7 +42,11 @@ def build_split(annotations: Annotations, recipe: Recipe) -> Split:
     """
     minority = minority_mask(annotations, recipe)
     rng = np.random.Generator(np.random.PCG64(recipe.seed))
-    few_shot = _few_shot(annotations, minority, recipe, rng)
+    if annotations.mapped is not None and recipe.targets:
+        wanted = [recipe.targets[name].images for name in annotations.names]
+        few_shot = few_shot_by_images(annotations, minority, np.array(wanted), rng)
+    else:
+        few_shot = _few_shot(annotations, minority, recipe, rng)
     candidates = base_candidates(annotations, minority)
     free = np.setdiff1d(candidates, few_shot)
     base = rng.permutation(free)[: base_size(candidates, recipe)]
