@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gbss.data.sources import COCO_OBJECTS365, OBJECTS365, Patches
 from gbss.splits.annotations import Annotations
 from gbss.splits.class_map import select
 from gbss.splits.recipe import Recipe, Target
@@ -23,13 +24,9 @@ _MINORITY = tuple(row["name"] for row in _ROWS if not row["coco"])
 _COCO = coco.TASKS[0]
 
 ABSENT = frozenset(
-    {
-        "patch6/objects365_v1_00320532.jpg",
-        "patch6/objects365_v1_00320534.jpg",
-        "patch16/objects365_v2_00908726.jpg",
-    }
+    name for source in OBJECTS365 if isinstance(source, Patches) for name in source.absent
 )
-"""Images that the annotation file lists and the public release does not have."""
+"""Images that the annotation files list and the public release does not have."""
 
 CORRECTED = {
     "Monitor/TV": "Moniter/TV",
@@ -88,6 +85,7 @@ TASKS = (
             val="objects365/annotations/zhiyuan_objv2_val.json",
             val_images="objects365/val",
         ),
+        sources=COCO_OBJECTS365,
         mapped=Mapped(
             classes=_COCO.classes,
             to=dict.fromkeys(_COCO.classes)

@@ -6,6 +6,7 @@ released code, which states no counts per class and does not have the list.
 
 from __future__ import annotations
 
+from gbss.data.sources import LVIS
 from gbss.splits.recipe import Recipe
 from gbss.tasks.base import Files, Task
 from gbss.tasks.facts import rows
@@ -31,5 +32,6 @@ TASKS = (
             val="annotations/lvis_v1_val.json",
             val_images="",
         ),
+        sources=LVIS,
     ),
 )
