@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("evaluate", help="print the AP of a file of detections")
     command.add_argument("--annotations", required=True, type=Path)
     command.add_argument("--detections", required=True, type=Path)
-    command.add_argument("--task", help="also print the groups of this task")
+    command.add_argument("--task", help="by its protocol, with its groups")
     command.set_defaults(command=_evaluate)
 
     command = commands.add_parser("table", help="render a table from run records")
@@ -153,14 +153,13 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _split(options: argparse.Namespace) -> None:
-    from gbss.splits.annotations import read
     from gbss.splits.deviation import deviation_text
     from gbss.splits.files import write_split, write_validation
     from gbss.splits.source import choose_split
+    from gbss.tasks.inputs import read_train, read_val
 
     task = tasks.get(options.task)
-    annotations = read(_root(options) / task.files.train, classes=task.classes)
-    validation = read(_root(options) / task.files.val, classes=task.classes)
+    annotations, validation = read_train(task, _root(options)), read_val(task, _root(options))
     lists, coco = Path("splits") / task.name, Path("build/splits") / task.name
     roles = {role: getattr(options, role.replace("-", "_")) for role in ROLES}
     files = {role: path for role, path in roles.items() if path is not None}
@@ -183,13 +182,14 @@ def _overlap(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from gbss.splits.annotations import check_images, read
+    from gbss.splits.annotations import check_images
     from gbss.splits.verify import verify_split
+    from gbss.tasks.inputs import read_train
 
     task = tasks.get(options.task)
-    annotations = read(_root(options) / task.files.train, classes=task.classes)
+    annotations = read_train(task, _root(options))
     if options.images:
-        check_images(annotations, _root(options) / task.files.train_images)
+        check_images(annotations, _root(options) / task.train_images)
     split = verify_split(annotations, task.recipe, Path("splits") / task.name)
     labeled = len(split.base) + len(split.few_shot)
     print(f"{task.name}: {labeled} labeled and {len(split.unlabeled)} unlabeled images, as stated")
@@ -268,8 +268,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     from gbss.reporting.console import print_evaluation
 
     task = tasks.get(options.task) if options.task else None
-    classes = task.classes if task else None
-    per_class = evaluate(options.annotations, options.detections, classes)
+    per_class = evaluate(
+        options.annotations,
+        options.detections,
+        task.classes if task else None,
+        protocol=task.protocol if task else "coco",
+    )
     print_evaluation(per_class, group_means(per_class, task.groups if task else {}))
 
 

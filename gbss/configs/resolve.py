@@ -49,7 +49,7 @@ class Inputs:
         return cls(
             labeled=split / "labeled.json",
             unlabeled=split / "unlabeled.json",
-            train_images=root / task.files.train_images,
+            train_images=root / task.train_images,
             val=split / "val.json",
             val_images=root / task.files.val_images,
             backbone=Path("build") / scale.scale / "backbone.pth",

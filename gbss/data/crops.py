@@ -41,11 +41,12 @@ def _crop(drawing: Drawing, label: int, rng: np.random.Generator) -> NDArray[np.
     sides = drawing.small if rng.random() < drawing.small_share else drawing.large
     if label == len(drawing.classes):
         side = int(rng.integers(CROP, max(CROP, sides[1]) + 1))
-        canvas, _ = background(rng, side)
+        canvas, _ = background(rng, side, drawing.style)
     else:
         # The colour behind an object must be known before the size of the canvas is.
-        wide_canvas, colour = background(rng, max(CROP, 3 * drawing.large[1] // 2))
-        stamp = single(rng, drawing.classes[label], sides, colour)
+        widest = max(CROP, 3 * drawing.large[1] // 2)
+        wide_canvas, colour = background(rng, widest, drawing.style)
+        stamp = single(rng, drawing.classes[label], sides, colour, drawing.style)
         tall, wide = stamp.mask.shape
         side = max(CROP, max(tall, wide) * int(rng.integers(105, 136)) // 100)
         canvas = wide_canvas[:side, :side]

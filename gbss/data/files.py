@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from gbss.data.drawing import Drawing, Subset
+from gbss.data.federation import federate
 from gbss.data.progress import track
 from gbss.data.scenes import Scene, render
 from gbss.files import atomic_path, write_json
@@ -17,6 +18,8 @@ from gbss.files import atomic_path, write_json
 
 def draw(drawing: Drawing, folder: Path, progress: bool = True) -> None:
     """Writes ``folder/{train,val}.json`` and ``folder/{train,val}/<image id>.png``.
+
+    A second data set of the drawing goes to ``folder/source``, in the same way.
 
     A subset that is complete and of the same drawing is left alone. The annotation file is removed
     first and written last: where it stands, its images are complete.
@@ -26,9 +29,11 @@ def draw(drawing: Drawing, folder: Path, progress: bool = True) -> None:
         folder: Where to; made if missing.
         progress: Whether to tell on standard error how far it got.
     """
+    if drawing.source is not None:
+        draw(drawing.source, folder / "source", progress)
     for stream, (name, subset) in enumerate({"train": drawing.train, "val": drawing.val}.items()):
         annotations, images = folder / f"{name}.json", folder / name
-        if _complete(drawing, annotations, images):
+        if subset is None or _complete(drawing, annotations, images):
             continue
         annotations.unlink(missing_ok=True)
         images.mkdir(parents=True, exist_ok=True)
@@ -50,8 +55,8 @@ def _scene(
     Everything, ids included, comes from this scene's own seed sequence, so it does not depend on
     how many scenes are drawn.
     """
-    sequence = np.random.SeedSequence([drawing.seed, stream, number])
-    rng = np.random.Generator(np.random.PCG64(sequence))
+    key = [drawing.seed, stream, number]
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
     scene = render(drawing, subset, rng)
     # Ascending ids with gaps, as in COCO: one of three per scene, some of a block per annotation.
     image_id = 3 * number + int(rng.integers(1, 4))
@@ -63,7 +68,7 @@ def _scene(
         "width": drawing.side,
         "height": drawing.side,
     }
-    boxes = [
+    boxes: list[dict[str, Any]] = [
         {
             "id": int(annotation_id),
             "image_id": image_id,
@@ -75,6 +80,8 @@ def _scene(
         }
         for annotation_id, each in zip(chosen, scene.objects, strict=True)
     ]
+    if drawing.federation is not None:
+        entry, boxes = federate(drawing, entry, boxes, key)
     return scene, entry, boxes
 
 

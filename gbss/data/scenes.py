@@ -93,18 +93,19 @@ def render(drawing: Drawing, subset: Subset, rng: np.random.Generator) -> Scene:
         subset: Class frequencies.
         rng: The scene's own generator; nothing else decides what the scene shows.
     """
-    ground, colour = background(rng, drawing.side)
+    ground, colour = background(rng, drawing.side, drawing.style)
     canvas = _Canvas(ground, drawing.visible_share)
     weights = np.array([subset.frequencies[kind.name] for kind in drawing.classes])
     if rng.random() >= drawing.empty_share:
         if rng.random() < drawing.crowd_share:
             kind = drawing.classes[_pick(rng, weights)]
-            stamp = crowd(rng, kind, drawing.crowd_member, colour)
+            stamp = crowd(rng, kind, drawing.crowd_member, colour, drawing.style)
             canvas.place(rng, stamp, kind, crowd=True)
         for _ in range(1 + _pick(rng, np.array(drawing.counts))):
             kind = drawing.classes[_pick(rng, weights)]
             sides = drawing.small if rng.random() < drawing.small_share else drawing.large
-            canvas.place(rng, single(rng, kind, sides, colour), kind, crowd=False)
+            stamp = single(rng, kind, sides, colour, drawing.style)
+            canvas.place(rng, stamp, kind, crowd=False)
     return Scene(noise(rng, canvas.pixels), canvas.placed())
 
 

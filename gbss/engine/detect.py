@@ -39,6 +39,9 @@ def detect(run: Run, output: Path) -> None:
             "custom_hooks",
         ):
             config.pop(part)
+        if run.task.protocol == "lvis":
+            # As LVIS is usually tested; the released code keeps COCO's 0.05 and 100.
+            config.model.detector.test_cfg.rcnn.update(score_thr=1e-4, max_per_img=300)
         # The weights of a finished run have no state of the method.
         config.model.pop("method")
         runner = Runner.from_cfg(config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as shown
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from gbss.splits.checks import Entry, check_content
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Lists = tuple[Ints, Ints]
+"""A list of classes for each of N images: offsets (N + 1,) into positions in ``category_ids``."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class Annotations:
         crowd: (M,) whether a box stands for a group of objects.
         category_ids: (K,).
         names: K class names.
+        negatives: Classes that each image is known to lack; None: not a federated file.
+        not_exhaustive: Classes of which not every object of an image has a box; None as above.
+        mapped: (N,) whether an image comes from a second data set, all of whose images are labeled
+            (see ``class_map.py``); None: there is none.
+        further: The other files that it was joined from.
     """
 
     path: Path
@@ -51,6 +59,16 @@ class Annotations:
     crowd: NDArray[np.bool_]
     category_ids: Ints
     names: tuple[str, ...]
+    negatives: Lists | None = None
+    not_exhaustive: Lists | None = None
+    mapped: NDArray[np.bool_] | None = None
+    further: tuple[Path, ...] = ()
+
+    @property
+    def sources(self) -> dict[str, Path]:
+        """The files it was made of, by the names they have in a list of checksums."""
+        named = {f"{path.parent.name}/{path.name}": path for path in self.further}
+        return {self.path.name: self.path} | named
 
 
 def read(path: Path, classes: Sequence[str] | None = None) -> Annotations:
@@ -125,4 +143,24 @@ def _columns(path: Path, parts: Mapping[str, list[Entry]]) -> Annotations:
         crowd=np.array([entry.get("iscrowd", 0) for entry in rows], dtype=np.bool_),
         category_ids=category_ids,
         names=tuple(entry["name"] for entry in kinds),
+        negatives=_lists(path, images, "neg_category_ids", category_ids),
+        not_exhaustive=_lists(path, images, "not_exhaustive_category_ids", category_ids),
     )
+
+
+def _lists(path: Path, images: Sequence[Entry], key: str, category_ids: Ints) -> Lists | None:
+    """A list of category ids per image as a column; None if no image has one."""
+    if not any(key in entry for entry in images):
+        return None
+    known = set(category_ids.tolist())
+    with Faults() as faults:
+        for entry in images:
+            listed = entry.get(key)
+            if not isinstance(listed, list) or not all(id_ in known for id_ in listed):
+                expected = f"{key}: a list of ids in 'categories', as in other images"
+                where, found = f"{path}: image {entry['id']}", f"{key}: {shown(listed)}"
+                faults.add(where, found=found, expected=expected, fix="correct the entry")
+    lists = [sorted(set(entry[key])) for entry in images]
+    offsets = np.cumsum([0, *map(len, lists)], dtype=np.int64)
+    ids = np.array([id_ for each in lists for id_ in each], dtype=np.int64)
+    return offsets, np.searchsorted(category_ids, ids)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gbss.errors import Faults, nearest
 from gbss.splits.annotations import Annotations, Ints
+from gbss.splits.few_shot import few_shot_by_images
 from gbss.splits.recipe import Recipe
 from gbss.splits.targets import draw_to_targets
 
@@ -47,7 +48,11 @@ def build_split(annotations: Annotations, recipe: Recipe) -> Split:
     if recipe.stated:
         base, few_shot = draw_to_targets(annotations, minority, recipe, rng)
     else:
-        few_shot = _few_shot(annotations, minority, recipe, rng)
+        if annotations.mapped is not None and recipe.targets:
+            wanted = [recipe.targets[name].images for name in annotations.names]
+            few_shot = few_shot_by_images(annotations, minority, np.array(wanted), rng)
+        else:
+            few_shot = _few_shot(annotations, minority, recipe, rng)
         candidates = base_candidates(annotations, minority)
         free = np.setdiff1d(candidates, few_shot)
         base = rng.permutation(free)[: base_size(candidates, recipe)]
@@ -82,8 +87,13 @@ def minority_mask(annotations: Annotations, recipe: Recipe) -> NDArray[np.bool_]
 
 
 def base_candidates(annotations: Annotations, minority: NDArray[np.bool_]) -> Ints:
-    """Positions of the images with a majority box, ascending."""
+    """Positions of the images with a majority box, ascending.
+
+    Beside a second data set, all of whose images are labeled, only those of that one.
+    """
     majority = ~annotations.crowd & ~minority[annotations.box_classes]
+    if annotations.mapped is not None:
+        majority &= annotations.mapped[annotations.box_images]
     return np.unique(annotations.box_images[majority])
 
 

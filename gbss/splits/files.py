@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def render_lists(split: Split, annotations: Annotations) -> dict[str, str]:
         "recipe.yaml": split.recipe.to_yaml(),
     }
     sums = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
-    sums[annotations.path.name] = sha256(annotations.path)
+    sums |= {name: sha256(path) for name, path in annotations.sources.items()}
     texts[CHECKSUMS] = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
     return texts
 
@@ -81,7 +82,9 @@ def write_coco(split: Split, annotations: Annotations, coco: Path) -> None:
     seen, hidden = seen_boxes(split, annotations), box_images_in(annotations, split.unlabeled)
     nothing = np.zeros(len(annotations.box_ids), dtype=np.bool_)
     _write(annotations, labeled, seen, coco / "labeled.json")
-    _write(annotations, split.unlabeled, nothing, coco / "unlabeled.json")
+    # What an image lacks is an annotation, too.
+    silent = replace(annotations, negatives=None, not_exhaustive=None)
+    _write(silent, split.unlabeled, nothing, coco / "unlabeled.json")
     _write(annotations, split.unlabeled, hidden, coco / "unlabeled_hidden.json")
 
 
@@ -136,7 +139,8 @@ def _counts(split: Split, annotations: Annotations) -> str:
         target = targets.get(name)
         stated: list[int | str] = ["", "", *("" for _ in deviations)]
         if target is not None:
-            stated = [target.images, target.boxes, *target.deviation(*map(int, values[:2]))]
+            wanted = "" if target.boxes is None else target.boxes
+            stated = [target.images, wanted, *target.deviation(*map(int, values[:2]))]
         writer.writerow([id_, name, group, *values, *stated])
     return stream.getvalue()
 
@@ -165,6 +169,7 @@ def _write(annotations: Annotations, image_ids: Ints, boxes: NDArray[np.bool_], 
                 "width": int(annotations.widths[number]),
                 "height": int(annotations.heights[number]),
             }
+            | _federated(annotations, int(number))
             for number in positions
         ],
         "annotations": [
@@ -184,3 +189,17 @@ def _write(annotations: Annotations, image_ids: Ints, boxes: NDArray[np.bool_], 
         ],
     }
     write_json(path, content, indent=None)
+
+
+def _federated(annotations: Annotations, image: int) -> dict[str, list[int]]:
+    """What a federated file says of an image besides its boxes."""
+    lists = {
+        "neg_category_ids": annotations.negatives,
+        "not_exhaustive_category_ids": annotations.not_exhaustive,
+    }
+    return {
+        key: annotations.category_ids[values[offsets[image] : offsets[image + 1]]].tolist()
+        for key, pair in lists.items()
+        if pair is not None
+        for offsets, values in [pair]
+    }

@@ -13,21 +13,25 @@ ROLES = ("labeled", "few-shot", "unlabeled")
 
 @dataclass(frozen=True)
 class Target:
-    """What the released code states of a class in the labeled images: images and boxes."""
+    """What the released code states of a class in the labeled images: images, maybe boxes."""
 
     images: int
-    boxes: int
+    boxes: int | None = None
 
     def scaled(self, factor: float, least: int) -> Target:
         """Both counts times a factor, rounded, and at least ``least``."""
-        return Target(
-            *(max(least, _rounded(value * factor)) for value in (self.images, self.boxes))
-        )
+
+
+        def part(value: int) -> int:
+            return max(least, _rounded(value * factor))
+
+        return Target(part(self.images), None if self.boxes is None else part(self.boxes))
 
     def deviation(self, images: int, boxes: int) -> tuple[str, str, str]:
         """How far counts are from these: images, images in percent, boxes; as text with a sign."""
         percent = f"{100 * (images - self.images) / self.images:+.2f}" if self.images else ""
-        return f"{images - self.images:+d}", percent, f"{boxes - self.boxes:+d}"
+        off = "" if self.boxes is None else f"{boxes - self.boxes:+d}"
+        return f"{images - self.images:+d}", percent, off
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,8 @@ class Recipe:
     given: Mapping[str, GivenFile] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 0 < self.share < 1:
-            raise ValueError("share must lie between 0 and 1")
+        if not 0 < self.share <= 1:
+            raise ValueError("share must lie above 0, and be at most 1")
         if self.shots < 1 or (self.cap is not None and self.cap < self.shots):
             raise ValueError("needs 1 <= shots <= cap")
         if len(set(self.minority)) != len(self.minority):

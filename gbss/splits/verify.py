@@ -78,7 +78,7 @@ def _check_sums(annotations: Annotations, lists: Path, faults: Faults) -> None:
     for line in lines_of(lists / CHECKSUMS):
         digest, _, name = line.partition("  ")
         stated[name] = digest
-    paths = {name: lists / name for name in LISTS} | {annotations.path.name: annotations.path}
+    paths = {name: lists / name for name in LISTS} | annotations.sources
     for name, path in paths.items():
         if not path.is_file():
             continue

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from gbss.data import Drawing
 from gbss.data.sources import Source
+from gbss.splits.annotations import Annotations
 from gbss.splits.recipe import Recipe
 
 
@@ -31,6 +32,25 @@ class Files:
 
 
 @dataclass(frozen=True)
+class Mapped:
+    """A second data set, of other classes, all of whose images are labeled.
+
+    The folders of both data sets lie under the data root, and file names are relative to it.
+
+    Attributes:
+        classes: Its class names by ascending category id.
+        to: Each of them → the class of the task; None: it has none.
+        train: Its annotation file.
+        train_images: The folder of its images.
+    """
+
+    classes: tuple[str, ...]
+    to: Mapping[str, str | None]
+    train: str = "source/train.json"
+    train_images: str = "source/train"
+
+
+@dataclass(frozen=True)
 class Task:
     """One sub-task of the paper, or an embedded one.
 
@@ -44,6 +64,8 @@ class Task:
         drawing: How to draw the data of an embedded task; None where files come from data roots.
         files: Where the inputs lie under the data root.
         sources: Where they come from, for `gbss fetch`; empty for embedded and own data.
+        mapped: A second data set, labeled in full, whose classes are mapped to those of the task.
+        tidy: What is to be put right in the annotation files, if anything.
     """
 
     name: str
@@ -51,10 +73,12 @@ class Task:
     groups: Mapping[str, tuple[str, ...]]
     classes: tuple[str, ...]
     recipe: Recipe
-    protocol: Literal["coco"]
+    protocol: Literal["coco", "lvis"]
     drawing: Drawing | None
     files: Files = Files()
     sources: tuple[Source, ...] = ()
+    mapped: Mapped | None = None
+    tidy: Callable[[Annotations], Annotations] | None = None
 
     def __post_init__(self) -> None:
         grouped = [name for names in self.groups.values() for name in names]
@@ -65,4 +89,12 @@ class Task:
 
     def missing(self, root: Path) -> list[str]:
         """Which annotation files and image folders are not under a data root."""
-        return [name for name in asdict(self.files).values() if not (root / name).exists()]
+        names = list(asdict(self.files).values())
+        if self.mapped is not None:
+            names += [self.mapped.train, self.mapped.train_images]
+        return [name for name in names if not (root / name).exists()]
+
+    @property
+    def train_images(self) -> str:
+        """The folder under the data root that the file names of a split are relative to."""
+        return self.files.train_images if self.mapped is None else ""

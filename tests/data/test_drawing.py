@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from gbss.data import Subset
+from gbss import tasks
+from gbss.data import Federation, Subset
 
 
 def test_digest_changes_with_the_parameters(make_drawing):
@@ -14,9 +15,14 @@ def test_digest_changes_with_the_parameters(make_drawing):
         replace(drawing, counts=(1.0, 2.0)),
         replace(drawing, train=Subset(31, drawing.train.frequencies)),
         replace(drawing, classes=(replace(first, category_id=2), *rest)),
+        replace(drawing, classes=(replace(first, colour="red"), *rest)),
+        replace(drawing, style="hatched"),
+        replace(drawing, federation=Federation(0.9, 0.1, 0.2)),
+        replace(drawing, source=drawing),
+        replace(drawing, source=replace(drawing, style="hatched")),
     ]
     assert drawing.digest() == make_drawing().digest()
-    assert len({each.digest() for each in [drawing, *others]}) == 6
+    assert len({each.digest() for each in [drawing, *others]}) == 11
 
 
 def test_refuses_categories_out_of_order(make_drawing):
@@ -43,3 +49,10 @@ def test_classes_can_be_left_out(make_drawing):
         == {kind.name for kind in left.classes}
     )
     assert left.digest() != whole.digest()
+
+
+def test_new_choices_leave_the_digest_of_older_drawings_alone():
+    """It stands in the annotation file, whose checksum is committed with the split."""
+    assert tasks.get("mini-coco").drawing.digest() == (
+        "fca8a7c15c950ee5b570f02687a8365059c8ee921215f413ab6c5bf8d0f0b8d8"
+    )

@@ -126,3 +126,22 @@ def test_progress_in_a_log_is_plain_lines(make_drawing, tmp_path, capsys):
     assert lines[0] == f"drawing {tmp_path / 'train'}: 3/30"
     assert lines[-1] == f"drawing {tmp_path / 'val'}: 7/7"
     assert len(lines) == 10 + 7
+
+
+def test_a_source_is_drawn_beside_and_may_have_no_val(make_drawing, tmp_path):
+    source = replace(make_drawing(train=4, seed=5), val=None)
+    draw(make_drawing(train=3, val=2, source=source), tmp_path, progress=False)
+    draw(source, tmp_path / "alone", progress=False)
+    assert sorted(path.name for path in (tmp_path / "source").iterdir()) == ["train", "train.json"]
+    assert content(tmp_path / "source") == content(tmp_path / "alone")
+    assert len(list((tmp_path / "train").iterdir())) == 3
+
+
+def test_styles_look_different_and_stand_at_other_places(make_drawing, tmp_path):
+    draw(make_drawing(train=5), tmp_path / "plain", progress=False)
+    draw(make_drawing(train=5, style="hatched"), tmp_path / "hatched", progress=False)
+    dark = [
+        np.mean([(image < 45).all(axis=2).mean() for image in pixels(tmp_path / name).values()])
+        for name in ("plain", "hatched")
+    ]
+    assert dark[1] > dark[0] + 0.01

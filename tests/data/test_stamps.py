@@ -2,9 +2,18 @@ import numpy as np
 import pytest
 
 from gbss.data import ObjectClass
-from gbss.data.stamps import CONTRAST, background, crowd, noise, outline, single, stripes
+from gbss.data.stamps import (
+    CONTRAST,
+    DOMINANCE,
+    background,
+    crowd,
+    noise,
+    outline,
+    single,
+    stripes,
+)
 
-SHAPES = ("disc", "square", "triangle", "cross")
+SHAPES = ("disc", "square", "triangle", "cross", "diamond", "hourglass")
 GROUND = np.array([90, 130, 60], dtype=np.int16)
 
 
@@ -18,7 +27,7 @@ def test_a_shape_fills_its_box(shape):
 
 def test_shapes_differ_clearly_even_when_small():
     masks = [outline(shape, 14, 15) for shape in SHAPES]
-    for first in range(4):
+    for first in range(len(masks)):
         for second in range(first):
             assert (masks[first] != masks[second]).mean() > 0.12
 
@@ -27,6 +36,11 @@ def test_stripes_by_hand():
     assert stripes("vertical", 6, 2, 4, 1).tolist() == [[True, False, False, True, True, False]] * 2
     assert stripes("horizontal", 2, 5, 5, 0)[:, 0].tolist() == [True, True, True, False, False]
     assert not stripes("solid", 3, 2, 4, 0).any()
+    assert stripes("checker", 4, 3, 4, 0).tolist() == [
+        [False, False, True, True],
+        [False, False, True, True],
+        [True, True, False, False],
+    ]
 
 
 @pytest.mark.parametrize(("texture", "along", "across"), [("horizontal", 0, 1), ("vertical", 1, 0)])
@@ -68,3 +82,46 @@ def test_background_is_smooth_and_noise_small():
     noisy = noise(rng, pixels)
     assert noisy.dtype == np.uint8
     assert 2 <= np.abs(noisy.astype(int) - pixels).max() <= 16
+
+
+@pytest.mark.parametrize(("name", "channel"), [("red", 0), ("green", 1), ("blue", 2)])
+def test_a_colour_dominates_and_its_stripes_are_grey(name, channel):
+    kind = ObjectClass("any", 1, "square", "vertical", name)
+    for seed in range(20):
+        pixels = single(np.random.default_rng(seed), kind, (14, 30), GROUND).pixels
+        colours = np.unique(pixels.reshape(-1, 3), axis=0)
+        grey = np.ptp(colours, axis=1) == 0
+        assert sorted(grey) == [False, True]
+        strong = colours[~grey][0]
+        assert strong[channel] - np.delete(strong, channel).max() >= DOMINANCE
+        assert (np.abs(colours - GROUND).sum(axis=1) >= CONTRAST).all()
+
+
+def test_hatched_objects_have_a_dark_rim_and_few_colours():
+    kind = ObjectClass("any", 1, "disc", "solid")
+    for seed in range(20):
+        stamp = single(np.random.default_rng(seed), kind, (20, 20), GROUND, "hatched")
+        edge = stamp.mask & ~np.pad(stamp.mask, 1)[:-2, 1:-1]
+        assert (stamp.pixels[edge] == 20).all()
+        colours = np.unique(stamp.pixels[stamp.mask], axis=0)
+        assert len(colours) == 2
+        assert (colours[(colours != 20).any(axis=1)] % 85 == 0).all()
+
+
+@pytest.mark.parametrize("style", [None, "hatched"])
+def test_a_colour_is_found_on_any_ground(style):
+    """Also between the two lightnesses that leave the least room for a third."""
+    kind = ObjectClass("any", 1, "square", "vertical")
+    rng = np.random.default_rng(0)
+    for _ in range(500):
+        _, ground = background(rng, 8, style)
+        assert single(rng, kind, (14, 14), ground, style).mask.all()
+
+
+def test_a_hatched_background_has_diagonal_lines():
+    pixels, colour = background(np.random.default_rng(2), 50, "hatched")
+    assert pixels.shape == (50, 50, 3)
+    lines = (pixels != colour).any(axis=2)
+    assert 0.1 < lines.mean() < 0.35
+    falling, rising = lines[1:, 1:] == lines[:-1, :-1], lines[1:, :-1] == lines[:-1, 1:]
+    assert falling.all() != rising.all()

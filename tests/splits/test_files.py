@@ -8,7 +8,7 @@ import pytest
 from gbss.errors import GbssError
 from gbss.splits.annotations import read
 from gbss.splits.build import build_split
-from gbss.splits.files import write_split
+from gbss.splits.files import write_split, write_validation
 from gbss.splits.recipe import Target
 
 MINORITY = {3, 8}
@@ -180,3 +180,23 @@ def test_another_split_is_refused_and_nothing_changes(written, annotations, reci
     assert caught.value.faults[0].found == "a committed split that differs from the new one"
     assert f"remove {lists} to replace it" in caught.value.faults[0].fix
     assert (content(lists), content(coco)) == before
+
+
+def test_federated_lists_are_kept_but_for_unlabeled_images(coco, write, recipe, tmp_path):
+    for number, image in enumerate(coco["images"]):
+        image["neg_category_ids"] = [13, 3][: number % 3]
+        image["not_exhaustive_category_ids"] = [8] if number % 7 == 0 else []
+    annotations = read(write(coco))
+    split = build_split(annotations, recipe)
+    write_split(split, annotations, lists=tmp_path / "lists", coco=tmp_path)
+    write_validation(annotations, tmp_path / "val.json")
+    listed = {
+        image["id"]: (sorted(image["neg_category_ids"]), image["not_exhaustive_category_ids"])
+        for image in coco["images"]
+    }
+    for name in ("labeled", "unlabeled_hidden", "val"):
+        for image in json.loads((tmp_path / f"{name}.json").read_text())["images"]:
+            found = (image["neg_category_ids"], image["not_exhaustive_category_ids"])
+            assert found == listed[image["id"]]
+    for image in json.loads((tmp_path / "unlabeled.json").read_text())["images"]:
+        assert set(image) == {"id", "file_name", "width", "height"}

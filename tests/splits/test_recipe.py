@@ -15,7 +15,7 @@ def test_yaml_holds_what_determines_the_draw():
     }
 
 
-@pytest.mark.parametrize("changes", [{"share": 0}, {"share": 1}, {"shots": 0}, {"cap": 9}])
+@pytest.mark.parametrize("changes", [{"share": 0}, {"share": 1.1}, {"shots": 0}, {"cap": 9}])
 def test_refuses_what_makes_no_split(changes):
     with pytest.raises(ValueError, match=r"share|shots"):
         Recipe(minority=("bee",), **changes)

@@ -32,7 +32,10 @@ def test_what_is_fetched_is_what_the_task_reads(name):
     for source in task.sources:
         if isinstance(source, Patches):
             fetched |= {source.annotations, source.images}
-    assert set(asdict(task.files).values()) <= fetched
+    read = {*asdict(task.files).values()} - {""}  # the root itself
+    if task.mapped is not None:
+        read |= {task.mapped.train, task.mapped.train_images}
+    assert read <= fetched
     assert task.drawing is None
 
 

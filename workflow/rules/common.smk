@@ -18,6 +18,14 @@ def source(part):
     return path
 
 
+def mapped_source(wildcards):
+    """Input function: the second annotation file of a task; embedded ones come with the first."""
+    task = tasks.get(wildcards.task)
+    if task.mapped is None or task.drawing is not None:
+        return []
+    return SCALE.root(task.name) / task.mapped.train
+
+
 def public_tasks():
     """Tasks of this scale whose data can be fetched."""
     here = [tasks.get(name) for name in dict.fromkeys(SCALE.tasks.values())]

@@ -6,6 +6,7 @@ rule split:
     input:
         source("train"),
         source("val"),
+        mapped_source,
     output:
         labeled=f"{SPLIT}/labeled.json",
         unlabeled=f"{SPLIT}/unlabeled.json",
