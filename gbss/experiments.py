@@ -105,6 +105,7 @@ class TableSpec:
         task: The paper's task that its rows share.
         columns: Groups of classes in the order of the columns.
         notes: Sentences shown under it.
+        compare: A row and the one that its difference is stated against, under the table.
     """
 
     id: str
@@ -112,6 +113,7 @@ class TableSpec:
     task: str
     columns: tuple[str, ...]
     notes: tuple[str, ...]
+    compare: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,11 @@ def load_experiments(path: Path = WORKFLOW / "experiments.yaml") -> Experiments:
         for table in tables.values():
             _check_task(faults, f"{path}: tables.{table.id}.task", table.task)
             _check_columns(faults, f"{path}: tables.{table.id}.columns", table)
+            known = [row.id for row in experiments.rows_of(table.id)]
+            for name in table.compare or ():
+                if name not in known:
+                    where, fix = f"{path}: tables.{table.id}.compare", "name rows of this table"
+                    faults.add(where, found=repr(name), expected=nearest(name, known), fix=fix)
             if not experiments.rows_of(table.id):
                 faults.add(
                     f"{path}: tables.{table.id}",
@@ -163,7 +170,9 @@ def load_experiments(path: Path = WORKFLOW / "experiments.yaml") -> Experiments:
 
 def _table(name: str, entry: Mapping[str, Any]) -> TableSpec:
     notes = tuple(entry.get("notes", ()))
-    return TableSpec(name, entry["title"], entry["task"], tuple(entry["columns"]), notes)
+    compare = (entry["compare"]["row"], entry["compare"]["against"]) if "compare" in entry else None
+    columns = tuple(entry["columns"])
+    return TableSpec(name, entry["title"], entry["task"], columns, notes, compare)
 
 
 def _row(name: str, entry: Mapping[str, Any]) -> Row:

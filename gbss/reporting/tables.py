@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from gbss.evaluation.record import Record
 from gbss.files import write_text
 from gbss.reporting import render
+from gbss.reporting.comparison import comparison_note
 from gbss.reporting.records import check_fit
 from gbss.reporting.style import PAPER_SCALE
 
@@ -141,6 +142,7 @@ def build_table(
         rows=table_rows,
         notes=(
             *spec.notes,
+            *_comparison(spec, rows, used),
             *_paper_notes(spec, rows, task),
             *_seed_notes(table_rows, planned),
             *_input_notes(every),
@@ -186,6 +188,17 @@ def _training(records: Sequence[Record]) -> str:
     models = sorted({record["model"] for record in records})
     span = " to ".join(f"{count:,}" for count in dict.fromkeys((iterations[0], iterations[-1])))
     return f"AP of the {' or '.join(models)} after {span} iterations"
+
+
+def _comparison(
+    spec: TableSpec, rows: Sequence[Row], records: Mapping[str, Sequence[Record]]
+) -> list[str]:
+    if spec.compare is None:
+        return []
+    one, other = spec.compare
+    labels = {row.id: row.label for row in rows}
+    pair = (records[one], records[other])
+    return [comparison_note((labels[one], labels[other]), pair, spec.columns)]
 
 
 def _paper_notes(spec: TableSpec, rows: Sequence[Row], task: Task) -> list[str]:
