@@ -107,6 +107,18 @@ def test_unknown_keys_and_values_name_the_nearest(broken):
     assert "did you mean 'soft_teacher'?" in report
 
 
+def test_only_rows_of_a_table_are_compared_under_it(broken):
+    def change(content):
+        content["tables"]["beta"]["compare"] = {"row": "gbss-beta-10", "against": "soft-teacher"}
+
+    report = broken(change)
+    assert "tables.beta.compare" in report
+    assert "did you mean 'gbss-beta-1'?" in report
+    assert "found:    'soft-teacher'" in report
+    main = load_experiments().tables["main_coco"]
+    assert main.compare == ("gbss", "soft-teacher-rfs")
+
+
 def test_all_faults_of_the_grid_come_at_once(broken):
     def change(content):
         content["tables"]["unused"] = {"title": "x", "task": "coco-split9", "columns": ["all"]}
