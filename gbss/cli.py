@@ -118,7 +118,8 @@ def _draw(options: argparse.Namespace) -> None:
 def _split(options: argparse.Namespace) -> None:
     from gbss.splits.annotations import read
     from gbss.splits.build import build_split
-    from gbss.splits.files import CHECKSUMS, write_split, write_validation
+    from gbss.splits.coco_files import write_validation
+    from gbss.splits.files import CHECKSUMS, write_split
     from gbss.splits.verify import verify_split
 
     task = tasks.get(options.task)

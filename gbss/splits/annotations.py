@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from gbss.errors import Faults
-from gbss.files import read_json
-from gbss.splits.checks import Entry, check_content
+from gbss.splits.checks import FREQUENCIES, check_parts
+from gbss.splits.columns import ABSENT, Boxes, Images, Numbers, column
+from gbss.splits.entries import FEDERATED
+from gbss.splits.parts import collect
+from gbss.splits.usable import usable_boxes
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Lists = tuple[Ints, Ints]
+"""A list of classes for each of N images: offsets (N + 1,), and where they point to: the lists one
+after the other, as positions in ``category_ids``."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,7 @@ class Annotations:
 
     Attributes:
         path: The file it was read from.
+        digest: SHA-256 of that file.
         image_ids: (N,).
         file_names: N names, relative to the image folder.
         widths: (N,) pixels.
@@ -34,11 +43,18 @@ class Annotations:
         boxes: (M, 4) x, y, width, height in pixels.
         areas: (M,) area of the object in square pixels.
         crowd: (M,) whether a box stands for a group of objects.
+        ignored: (M,) whether the file says that a box is to be ignored.
+        usable: (M,) whether training can use a box: it is not ignored, at least a pixel wide and
+            high, partly inside of its image, and its area is above 0.
         category_ids: (K,).
         names: K class names.
+        frequencies: K times LVIS's ``r``, ``c`` or ``f``; None: the file has none.
+        negatives: Classes that each image is known to lack; None: not a federated file.
+        not_exhaustive: Classes of which not every object of an image has a box; None as above.
     """
 
     path: Path
+    digest: str
     image_ids: Ints
     file_names: tuple[str, ...]
     widths: Ints
@@ -48,13 +64,26 @@ class Annotations:
     box_classes: Ints
     boxes: Floats
     areas: Floats
-    crowd: NDArray[np.bool_]
+    crowd: Bools
+    ignored: Bools
+    usable: Bools
     category_ids: Ints
     names: tuple[str, ...]
+    frequencies: tuple[str, ...] | None = None
+    negatives: Lists | None = None
+    not_exhaustive: Lists | None = None
+
+    @property
+    def counted(self) -> Bools:
+        """(M,) whether a box counts as one of its class: training can use it, and it is one object.
+
+        Whoever draws, counts or groups by boxes goes by these.
+        """
+        return self.usable & ~self.crowd
 
 
 def read(path: Path, classes: Sequence[str] | None = None) -> Annotations:
-    """Reads and checks an annotation file.
+    """Reads and checks an annotation file, of any size: see docs/decisions/0030.
 
     Args:
         path: A COCO-format detection file.
@@ -64,8 +93,72 @@ def read(path: Path, classes: Sequence[str] | None = None) -> Annotations:
     Raises:
         GbssError: Everything that is wrong with the file.
     """
-    content = read_json(path, what="COCO-format annotation file")
-    return _columns(path, check_content(path, content, classes))
+    parts = collect(path)
+    check_parts(parts, classes)
+    images, kinds = parts.images, parts.categories
+    rows, order = _by_id(images.ids), _by_id(kinds.ids)
+    image_ids, category_ids = column(images.ids)[rows], column(kinds.ids)[order]
+    negatives, not_exhaustive = (_lists(images, key, rows, category_ids) for key in FEDERATED)
+    widths, heights = column(images.widths)[rows], column(images.heights)[rows]
+    frequencies = tuple(kinds.frequencies[row] for row in order)
+    return Annotations(
+        path=path,
+        digest=parts.digest,
+        image_ids=image_ids,
+        file_names=tuple(images.file_names[row] for row in rows),
+        widths=widths,
+        heights=heights,
+        **_box_columns(parts.boxes, image_ids, category_ids, widths, heights),
+        category_ids=category_ids,
+        names=tuple(kinds.names[row] for row in order),
+        frequencies=frequencies if FREQUENCIES.intersection(frequencies) else None,
+        negatives=negatives,
+        not_exhaustive=not_exhaustive,
+    )
+
+
+def _by_id(ids: Numbers) -> Ints:
+    """The rows in the order of their ids."""
+    return np.argsort(column(ids), kind="stable")
+
+
+def _box_columns(
+    part: Boxes, image_ids: Ints, category_ids: Ints, widths: Ints, heights: Ints
+) -> dict[str, Any]:
+    ids = column(part.ids)
+    # Millions of boxes are mostly in order already, and stay where they are.
+    order = slice(None) if (ids[1:] > ids[:-1]).all() else _by_id(part.ids)
+    columns = {
+        "box_ids": ids[order],
+        "box_images": np.searchsorted(image_ids, column(part.image_ids)[order]),
+        "box_classes": np.searchsorted(category_ids, column(part.category_ids)[order]),
+        "boxes": column(part.boxes).reshape(-1, 4)[order],
+        "areas": column(part.areas)[order],
+        "crowd": column(part.crowd)[order].view(np.bool_),
+        "ignored": column(part.ignored)[order].view(np.bool_),
+    }
+    usable = usable_boxes(
+        part.path,
+        columns["boxes"],
+        columns["areas"],
+        columns["ignored"],
+        images=columns["box_images"],
+        widths=widths,
+        heights=heights,
+    )
+    return columns | {"usable": usable}
+
+
+def _lists(images: Images, key: str, rows: Ints, category_ids: Ints) -> Lists | None:
+    """The lists of ids that the images hold, in the order of ``rows``; None if they hold none."""
+    lengths = column(images.lengths[key])
+    if (lengths == ABSENT).all():
+        return None
+    starts = np.cumsum(lengths) - lengths
+    offsets = np.concatenate([[0], np.cumsum(lengths[rows])])
+    shifts = np.repeat(starts[rows] - offsets[:-1], lengths[rows])
+    values = column(images.values[key])[np.arange(offsets[-1]) + shifts]
+    return offsets, np.searchsorted(category_ids, values)
 
 
 def check_images(annotations: Annotations, folder: Path) -> None:
@@ -101,28 +194,3 @@ def check_images(annotations: Annotations, folder: Path) -> None:
                     faults.add(where, found=size_found, expected=expected, fix=fix)
 
 
-def _columns(path: Path, parts: Mapping[str, list[Entry]]) -> Annotations:
-    images, rows, kinds = (
-        sorted(parts[part], key=lambda entry: int(entry["id"]))
-        for part in ("images", "annotations", "categories")
-    )
-
-    def ints(entries: list[Entry], key: str) -> Ints:
-        return np.array([entry[key] for entry in entries], dtype=np.int64)
-
-    image_ids, category_ids = ints(images, "id"), ints(kinds, "id")
-    return Annotations(
-        path=path,
-        image_ids=image_ids,
-        file_names=tuple(entry["file_name"] for entry in images),
-        widths=ints(images, "width"),
-        heights=ints(images, "height"),
-        box_ids=ints(rows, "id"),
-        box_images=np.searchsorted(image_ids, ints(rows, "image_id")),
-        box_classes=np.searchsorted(category_ids, ints(rows, "category_id")),
-        boxes=np.array([entry["bbox"] for entry in rows], dtype=np.float64).reshape(-1, 4),
-        areas=np.array([entry["area"] for entry in rows], dtype=np.float64),
-        crowd=np.array([entry.get("iscrowd", 0) for entry in rows], dtype=np.bool_),
-        category_ids=category_ids,
-        names=tuple(entry["name"] for entry in kinds),
-    )

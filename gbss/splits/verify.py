@@ -12,7 +12,8 @@ from gbss.errors import Faults
 from gbss.files import sha256
 from gbss.splits.annotations import Annotations, Ints
 from gbss.splits.build import Split, base_candidates, base_size, minority_mask
-from gbss.splits.files import CHECKSUMS, LISTS, box_images_in, render_lists
+from gbss.splits.coco_files import box_images_in
+from gbss.splits.files import CHECKSUMS, LISTS, render_lists
 from gbss.splits.recipe import Recipe
 
 SOURCES = ("base", "few-shot")
@@ -84,7 +85,7 @@ def _check_sums(annotations: Annotations, lists: Path, faults: Faults) -> None:
     for name, path in paths.items():
         if not path.is_file():
             continue
-        digest = sha256(path)
+        digest = annotations.digest if path == annotations.path else sha256(path)
         if stated.get(name) != digest:
             expected = f"{stated.get(name, 'no line for this file')} (in {lists / CHECKSUMS})"
             fix = (
