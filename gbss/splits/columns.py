@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from reprlib import repr as shown
@@ -81,24 +81,28 @@ class Part(ABC):
         except (msgspec.DecodeError, UnicodeDecodeError, OverflowError):
             return False
 
-    def single(self, entry: Any) -> None:
-        """Takes one entry, or notes all that is wrong with it."""
-        number = len(self.ids) + len(self._dropped)
-        note = partial(self.faults.add, self._place(number, entry))
-        if entries.has_types(self.name, entry, note):
-            self._add([self._row(entry, note)])
-        else:
-            self._dropped.append(number)
-            if isinstance(entry, dict) and isinstance(id_ := entry.get("id"), int):
-                self.other_ids.add(id_)
+    def several(self, found: list[Any]) -> None:
+        """Takes entries one by one, and notes all that is wrong with them."""
+        rows = []
+        for number, entry in enumerate(found, start=len(self.ids) + len(self._dropped)):
+            note = _Note(self, number, entry)
+            if entries.has_types(self.name, entry, note):
+                rows.append(self._row(entry, note))
+            else:
+                self._dropped.append(number)
+                if isinstance(entry, dict) and isinstance(id_ := entry.get("id"), int):
+                    self.other_ids.add(id_)
+        if rows and not self._add(rows):
+            raise AssertionError("rows that were checked one by one")
 
     def place(self, row: int) -> str:
         """Where the entry of a row stands: ``train.json: images[8] (id 17)``."""
         dropped = np.array(self._dropped, dtype=np.int64)
         before = np.searchsorted(dropped - np.arange(len(dropped)), row, side="right")
-        return self._place(row + int(before), {"id": self.ids[row]})
+        return self.place_of(row + int(before), {"id": self.ids[row]})
 
-    def _place(self, number: int, entry: Any) -> str:
+    def place_of(self, number: int, entry: Any) -> str:
+        """The same of an entry, from its number in the list."""
         where = f"{self.path}: {self.name}[{number}]"
         if not isinstance(entry, dict):
             return where
@@ -111,6 +115,19 @@ class Part(ABC):
     @abstractmethod
     def _row(self, entry: Mapping[str, Any], note: Note) -> Any:
         """Makes an entry a row; notes odd values and puts harmless ones in their places."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """Notes faults of one entry; where it stands is put into words only if there are any."""
+
+    part: Part
+    number: int
+    entry: Any
+
+    def __call__(self, *, found: str, expected: str, fix: str) -> None:
+        where = self.part.place_of(self.number, self.entry)
+        self.part.faults.add(where, found=found, expected=expected, fix=fix)
 
 
 class Images(Part):

@@ -96,7 +96,7 @@ def _collect(walker: Walker, parts: Parts) -> None:
         is_list = walker.peek() == b"["
         if is_list and key in wanted and key not in found:
             parts.there.add(key)
-            walker.entries(wanted[key].whole, wanted[key].single)
+            walker.entries(wanted[key].whole, wanted[key].several)
         elif is_list:
             walker.entries(_is_json, lambda _: None)
         else:

@@ -3,7 +3,8 @@
 A list is handed over in blocks of about a mebibyte of text: fast typed parsers can work on those.
 Where a block ends is guessed from the text (``}, {``), and the parser checks the guess for free:
 text that starts at an entry and parses as a list of entries is exactly that. Wherever it does not
-(the guess was wrong, the list ends, something is broken), entries are read one by one.
+(the guess was wrong, the list ends, something is broken), smaller blocks are tried, and in the end
+entries are read one by one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ from typing import Any, BinaryIO
 
 BLOCK = 1 << 20
 """Bytes of a block: parsed in milliseconds, and small enough for a processor's cache."""
+
+SMALL_BLOCK = 1 << 11
+"""Bytes below which what does not parse is read one by one. Until then, less is tried."""
+
+SHRINK = 8
+"""How much less."""
 
 FIRST_TRY = 1 << 12
 """Bytes in which a single entry is expected at first; most are shorter."""
@@ -88,12 +95,14 @@ class Walker:
         if self.peek():
             raise self._malformed("Extra data")
 
-    def entries(self, whole: Callable[[bytes], bool], single: Callable[[Any], None]) -> None:
-        """Goes through a list.
+    def entries(
+        self, whole: Callable[[bytes], bool], several: Callable[[list[Any]], None]
+    ) -> None:
+        """Goes through a list, and hands its entries over in their order.
 
         Args:
             whole: Gets the text of a list of some of the entries; says whether it took them.
-            single: Gets the other entries, one by one.
+            several: Gets entries that it did not take.
 
         Raises:
             MalformedError: Something is no JSON.
@@ -102,22 +111,37 @@ class Walker:
         if self.peek() == b"]":
             self._at += 1
             return
-        singly_until = 0
-        closed = False
+        size, closed = BLOCK, False
         while not closed:
-            if self._start + self._at >= singly_until:
-                end = self._block_end()
-                block = self._buffer[self._at : end]
-                if not block.isascii():
-                    self._text(len(block))  # Parsers do not look into the strings they skip.
-                if end and whole(b"[" + block + b"]"):
-                    self._at = end
-                else:
-                    singly_until = self._start + (end or len(self._buffer))
-            if self._start + self._at < singly_until:
-                single(self.value())
-            closed = self._step(b",]") == b"]"
-            self.peek()
+            end = self._block_end(size)
+            block = self._buffer[self._at : end]
+            if not block.isascii():
+                self._text(len(block))  # Parsers do not look into the strings they skip.
+            if end and whole(b"[" + block + b"]"):
+                self._at = end
+                closed = self._closed()
+                size = min(BLOCK, size * SHRINK)
+            elif size > SMALL_BLOCK:
+                size //= SHRINK
+            else:
+                closed = self._singly(end or self._at + size, several)
+
+    def _singly(self, end: int, several: Callable[[list[Any]], None]) -> bool:
+        """Hands over the entries up to a place, at least one; returns whether the list ends."""
+        found: list[Any] = []
+        closed = False
+        end += self._start
+        while not closed and (not found or self._start + self._at < end):
+            found.append(self.value())
+            closed = self._closed()
+        several(found)
+        return closed
+
+    def _closed(self) -> bool:
+        """Steps over what follows an entry; returns whether that is the end of the list."""
+        closed = self._step(b",]") == b"]"
+        self.peek()
+        return closed
 
     def peek(self) -> bytes:
         """The next byte that is no space; nothing at the end of the file."""
@@ -145,11 +169,11 @@ class Walker:
                 if known and not (cut and self._more()):
                     raise self._malformed(error.msg, len(text[: error.pos].encode())) from error
             except (ValueError, RecursionError) as error:
-                # A number of thousands of digits, lists nested thousands of times.
-                raise self._malformed(str(error)) from error
+                raise self._malformed("Numbers too long or lists nested too deeply") from error
             else:
-                # A number at the very end may go on.
-                if end < len(text) or (known and not self._more()):
+                # A number near the end may go on.
+                whole = not isinstance(value, int | float) or end + NEAR_END < len(text)
+                if whole or (known and not self._more()):
                     self._at += len(text[:end].encode())
                     return value
             size *= 2
@@ -162,11 +186,11 @@ class Walker:
         except UnicodeDecodeError as error:
             raise self._malformed(f"{error.reason} (no UTF-8)", error.start) from error
 
-    def _block_end(self) -> int:
-        """The last place in a block of text where an entry seems to end; 0 if there is none."""
-        if len(self._buffer) - self._at < BLOCK:
+    def _block_end(self, size: int) -> int:
+        """The last place in the next bytes where an entry seems to end; 0 if there is none."""
+        if len(self._buffer) - self._at < size:
             self._more()
-        end = len(self._buffer)
+        end = self._at + size
         while (end := self._buffer.rfind(b"}", self._at, end)) >= 0:
             if _BOUNDARY.match(self._buffer, end):
                 return end + 1
