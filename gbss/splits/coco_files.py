@@ -21,7 +21,7 @@ from gbss.splits.entries import FEDERATED
 
 Bools = NDArray[np.bool_]
 
-ROWS = 1 << 16
+ROWS = 1 << 12
 """How many entries are in memory at a time."""
 
 LARGE = 1 << 21
