@@ -2,8 +2,10 @@
 #
 #   snakemake --profile workflow/profiles/demo all_tables    embedded data, on a laptop
 #   snakemake --profile slurm all_tables                     the paper's scale, on a cluster
+#   snakemake --profile slurm fetch                          its public data, 20 GB and more
 #
 # A profile chooses the scale: `config: [scale=demo]` is workflow/config/demo.yaml.
+import shlex
 from pathlib import Path
 
 from gbss import tasks

@@ -2,7 +2,8 @@
 
 ``python benchmarks/gradients.py [--samples 2560] [--classes 81 366 1204] [--rounds 5]``
 prints the median seconds of both, their ratio, the memory either needs beyond its inputs, and the
-relative difference of the results (Frobenius norm).
+relative difference of the results (Frobenius norm). With a GPU it also runs matrix and statistics
+there, and stops if either makes the host wait for it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gbss.imbalance.gradients import gradient_matrix
+from gbss.imbalance.gradients import GradientStatistics, gradient_matrix
 
 CHUNK = 64
 Matrix = Callable[[Tensor, Tensor], Tensor]
@@ -76,6 +77,19 @@ def _peak_kib() -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line[:6] == "VmHWM:")
 
 
+def check_asynchronous(samples: int, classes: int) -> None:
+    """Runs a step of the statistics on the GPU; an error tells of a synchronisation."""
+    statistics_ = GradientStatistics(classes, warmup=1).cuda()
+    logits, labels = (each.cuda() for each in inputs(samples, classes))
+    weights = torch.ones(samples, device="cuda")
+    for _ in range(2):  # the first call loads kernels
+        torch.cuda.set_sync_debug_mode("error")
+        matrix = gradient_matrix(logits, labels, weights, focal_gamma=1.0)
+        statistics_.observe("labeled", matrix, samples)
+        statistics_.step()
+        torch.cuda.set_sync_debug_mode("default")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=2560)
@@ -100,6 +114,9 @@ def main() -> None:
             f"{classes:5d} {fast:10.5f} {slow:10.4f} {slow / fast:6.0f}x "
             f"{memory[0]:12.1f} {memory[1]:12.1f} {difference:12.1e}"
         )
+        if torch.cuda.is_available():
+            check_asynchronous(arguments.samples, classes)
+            print(f"{classes:5d} no host synchronisation on {torch.cuda.get_device_name()}")
 
 
 if __name__ == "__main__":

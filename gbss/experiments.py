@@ -49,6 +49,7 @@ class Row:
         unlabeled_sampling: ``random``, ``rfs`` by pseudo labels, or ``crs``.
         beta: Smoothing of the class weights on labeled images; None without GbR.
         gamma: Cap of the re-sampling threshold λ; None without CrS.
+        loss: The classification loss that the class weights multiply.
         variant: The paper's text, or the released code's behaviour where it differs.
     """
 
@@ -64,6 +65,7 @@ class Row:
     unlabeled_sampling: str = "random"
     beta: float | None = None
     gamma: float | None = None
+    loss: str = "cross_entropy"
     variant: str = "paper"
 
     @property
@@ -173,6 +175,7 @@ def _row(name: str, entry: Mapping[str, Any]) -> Row:
     sampling = entry.get("sampling", {})
     reweighting = entry.get("reweighting", "none")
     crs = sampling.get("unlabeled") == "crs"
+    variant = entry.get("variant", "paper")
     return Row(
         name,
         entry["label"],
@@ -186,7 +189,8 @@ def _row(name: str, entry: Mapping[str, Any]) -> Row:
         unlabeled_sampling=sampling.get("unlabeled", "random"),
         beta=entry.get("beta", DEFAULT_BETA if reweighting != "none" else None),
         gamma=entry.get("gamma", DEFAULT_GAMMA if crs else None),
-        variant=entry.get("variant", "paper"),
+        loss=entry.get("loss", "focal" if variant == "release" else "cross_entropy"),
+        variant=variant,
     )
 
 

@@ -138,6 +138,26 @@ class Scale:
             )
         return Path(self.roots[task])
 
+    def require(self, task: str) -> Path:
+        """The data root of a task, after a look whether its files are there.
+
+        Raises:
+            GbssError: With everything that is missing.
+        """
+        root, sources = self.root(task), tasks.get(task).sources
+        if tasks.get(task).drawing is None and (missing := tasks.get(task).missing(root)):
+            here = f"under 'roots' of the scale {self.scale!r}"
+            fetching = f"`gbss fetch {task} --root {root}` (docs/data.md)"
+            raise fail(
+                f"{root}: the data of {task}, named {here}",
+                found=f"no {', no '.join(missing)}",
+                expected="these files and folders",
+                fix=f"{fetching}; or, if you have them, name their folder {here}"
+                if sources
+                else f"put them there, or name their folder {here}",
+            )
+        return root
+
     def settings(self, row: Row) -> dict[str, Any]:
         """What a published record of a row is held against: its method, and the scale's part."""
         return {"method": row.method, "scale": self.training(row)}

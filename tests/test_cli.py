@@ -128,6 +128,21 @@ def test_verify_opens_every_image(tmp_path, capsys, monkeypatch, repository, tin
     assert main(["verify", "mini-coco"]) == 0
 
 
+def test_fetch_names_what_is_there_but_not_whole(tmp_path, capsys):
+    (tmp_path / "val2017").mkdir()
+    (tmp_path / "val2017/000000000139.jpg").touch()
+    said = fails(capsys, "fetch", "coco-split1", "--root", tmp_path)
+    assert f"{tmp_path / 'val2017'}\n" in said
+    assert "1 images\n    expected: a folder with 5,000 images" in said
+
+
+def test_embedded_data_are_not_fetched(tmp_path, capsys):
+    said = fails(capsys, "fetch", "mini-coco", "--root", tmp_path)
+    assert "expected: a task with public data: coco-split1" in said
+    assert "to do:    gbss draw mini-coco" in said
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_table_without_records_shows_its_rows_as_missing(tmp_path, capsys):
     arguments = ["table", "main_coco", "--scale", "demo", "--results", str(tmp_path)]
     assert main(arguments) == 0

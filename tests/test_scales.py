@@ -38,6 +38,24 @@ def test_roots():
         load_scale("paper").root("coco-split2")
 
 
+def test_missing_data_are_named_with_the_remedy(tmp_path):
+    paper = replace(load_scale("paper"), roots={"coco-split1": str(tmp_path)})
+    with pytest.raises(GbssError) as caught:
+        paper.require("coco-split1")
+    (fault,) = caught.value.faults
+    assert fault.where.startswith(f"{tmp_path}: the data of coco-split1")
+    assert fault.found.count("no ") == 4
+    assert f"gbss fetch coco-split1 --root {tmp_path}" in fault.fix
+    assert "under 'roots' of the scale 'paper'" in fault.fix
+    for name in ("annotations/instances_train2017.json", "annotations/instances_val2017.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    for name in ("train2017", "val2017"):
+        (tmp_path / name).mkdir()
+    assert paper.require("coco-split1") == tmp_path
+    assert load_scale("demo").require("mini-coco") == Path("build/data/mini-coco")
+
+
 def test_misspelt_keys_and_tasks_name_the_nearest(tmp_path):
     def keys(content):
         content["schedule"]["iteratons"] = content["schedule"].pop("iterations")

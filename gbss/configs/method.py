@@ -23,6 +23,9 @@ FETCHED_AHEAD = 32
 """Batches that a change of the sampling waits for, at most: more than loading processes fetch
 ahead (2 each and one in use), and independent of their number."""
 
+FOCAL_EXPONENT = 1.0
+"""Of the released code's classification loss, on every data set."""
+
 RELEASE_WARMUPS = {"weights": 2, "thresholds": 3}
 """The released code's warm-ups on COCO over the paper's 4,000 iterations: 8,000 and 12,000."""
 
@@ -110,6 +113,7 @@ def method(row: Row, scale: Scale, classes: int) -> dict[str, Any]:
             "variant": row.variant if row.thresholds == "gbt" else "paper",
         },
         "class_wise": row.thresholds == "gbt",
+        "focal_gamma": FOCAL_EXPONENT if row.loss == "focal" else None,
     }
     if row.solver is not None:
         config["weights"] = _weights(row, scale, windows, classes + 1)
@@ -142,6 +146,14 @@ def _weights(row: Row, scale: Scale, windows: Windows, columns: int) -> dict[str
         "loss_weight": 1 / (speed * windows.weights),
         "variant": row.variant,
     } | common
+
+
+def losses(row: Row) -> dict[str, Any]:
+    """What a row's loss changes in the settings of the box head."""
+    if row.loss != "focal":
+        return {}
+    loss = {"type": "gbss.losses.softmax_focal.SoftmaxFocalLoss", "gamma": FOCAL_EXPONENT}
+    return {"loss_cls": loss}
 
 
 def semi_train_settings(row: Row) -> dict[str, float]:

@@ -132,6 +132,7 @@ def _model(base: Config, detector: dict[str, Any], row: Row, scale: Scale) -> di
     detector["roi_head"]["type"] = "gbss.detection.roi_head.RoIHead"
     head = detector["roi_head"]["bbox_head"]
     head["type"] = "gbss.detection.bbox_head.WeightedBBoxHead"
+    head |= method.losses(row)
     return {
         "type": "gbss.detection.soft_teacher.SoftTeacher",
         "method": method.method(row, scale, head["num_classes"]),

@@ -30,6 +30,7 @@ class Method(nn.Module):
         weights: `JacobiWeights` or `DirectWeights`; None: w = 1.
         factors: `SampleWeights`; None: losses are not weighted (no GbR).
         class_wise: Whether pseudo labels have class-wise thresholds (GbT).
+        focal_gamma: Exponent of the classification loss; None: cross-entropy.
     """
 
     kept: Tensor
@@ -43,6 +44,7 @@ class Method(nn.Module):
         weights: dict[str, Any] | None = None,
         factors: dict[str, Any] | None = None,
         class_wise: bool = False,
+        focal_gamma: float | None = None,
     ) -> None:
         super().__init__()
         self.statistics: GradientStatistics = MODELS.build(statistics)
@@ -50,6 +52,7 @@ class Method(nn.Module):
         self.weights: JacobiWeights | DirectWeights | None = _build(weights)
         self.factors: SampleWeights | None = _build(factors)
         self.class_wise = class_wise
+        self.focal_gamma = focal_gamma
         self.pool: PseudoLabelPool | None = None
         self.positions: dict[int, int] = {}
         # Pseudo labels kept so far, per class; the second one waits to be summed over processes.
@@ -96,8 +99,13 @@ class Method(nn.Module):
         Returns:
             (N,) factors of their losses; None: they are not weighted.
         """
-        variant = self.statistics.variant
-        matrix = gradient_matrix(logits, labels, label_weights, variant=variant)
+        matrix = gradient_matrix(
+            logits,
+            labels,
+            label_weights,
+            focal_gamma=self.focal_gamma,
+            variant=self.statistics.variant,
+        )
         self.statistics.observe(branch, matrix, len(logits))
         if self.factors is None:
             return None

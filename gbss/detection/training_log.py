@@ -33,11 +33,12 @@ def snapshot(method: Method, repeats: np.ndarray) -> Arrays:
     Returns:
         ``positive`` and ``negative`` (2, C) gradients of `positive_negative` per branch, the
         negative ones under the class weights of the loss (without GbR: 1), ``weights`` (C,),
-        ``factor_mean`` () normaliser m of the factors (without GbR: 1), ``thresholds`` (n,), ``mean_scores`` (n,) of the teacher's detections,
-        ``kept`` (n,) pseudo labels since the start of the run, summed over processes,
-        ``class_repeats`` (n,) r_c of the unlabeled images' sampling, ``images_by_copies``
-        (`COPIES`,) unlabeled images that are repeated once, twice, and so on, and ``skipped`` (2,)
-        batches left out of the statistics because they were not finite.
+        ``factor_mean`` () normaliser m of the factors (without GbR: 1), ``thresholds`` (n,),
+        ``mean_scores`` (n,) of the teacher's detections, ``kept`` (n,) pseudo labels since the
+        start of the run, summed over processes, ``class_repeats`` (n,) r_c of the unlabeled
+        images' sampling, ``images_by_copies`` (`COPIES`,) unlabeled images that are repeated once,
+        twice, and so on, and ``skipped`` (2,) batches left out of the statistics because they were
+        not finite.
     """
     weights, factors = method.class_weights, method.factors
     # GbT without GbR has weights that no loss is multiplied by.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 from gbss.data import Drawing
+from gbss.data.sources import Source
 from gbss.splits.recipe import Recipe
 
 
@@ -41,6 +43,7 @@ class Task:
         protocol: Rules of the evaluation.
         drawing: How to draw the data of an embedded task; None where files come from data roots.
         files: Where the inputs lie under the data root.
+        sources: Where they come from, for `gbss fetch`; empty for embedded and own data.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Task:
     protocol: Literal["coco"]
     drawing: Drawing | None
     files: Files = Files()
+    sources: tuple[Source, ...] = ()
 
     def __post_init__(self) -> None:
         grouped = [name for names in self.groups.values() for name in names]
@@ -58,3 +62,7 @@ class Task:
             raise ValueError(f"{self.name}: the groups must hold every class exactly once")
         if unknown := set(self.recipe.minority) - set(self.classes):
             raise ValueError(f"{self.name}: the recipe names unknown classes {sorted(unknown)}")
+
+    def missing(self, root: Path) -> list[str]:
+        """Which annotation files and image folders are not under a data root."""
+        return [name for name in asdict(self.files).values() if not (root / name).exists()]

@@ -6,6 +6,7 @@ public; the counts of their labeled images are what a new draw can be compared w
 
 from __future__ import annotations
 
+from gbss.data.sources import COCO
 from gbss.splits.recipe import Recipe, Target
 from gbss.tasks.base import Files, Task
 
@@ -112,6 +113,7 @@ def _task(number: int, groups: dict[str, tuple[str, ...]], targets: dict[str, Ta
             val="annotations/instances_val2017.json",
             val_images="val2017",
         ),
+        sources=COCO,
     )
 
 

@@ -109,3 +109,17 @@ def test_a_drawn_ratio_is_a_choice_of_the_scale():
     assert "drawn" not in sampler(ROWS["gbss"], paper)
     drawn = replace(paper, batch=replace(paper.batch, ratio="drawn"))
     assert sampler(ROWS["gbss"], drawn)["drawn"]
+
+
+def test_the_released_variant_has_its_focal_loss_in_loss_and_matrix():
+    experiments = load_experiments()
+    assert {row.loss for row in experiments.rows.values()} == {"cross_entropy"}
+    head = resolved(ROWS["gbss"]).model.detector.roi_head.bbox_head
+    assert (head.loss_cls.type, method(ROWS["gbss"], load_scale("demo"), 12)["focal_gamma"]) == (
+        "CrossEntropyLoss",
+        None,
+    )
+    row = replace(ROWS["gbss"], variant="release", loss="focal")
+    head = resolved(row).model.detector.roi_head.bbox_head
+    assert (head.loss_cls.type.split(".")[-1], head.loss_cls.gamma) == ("SoftmaxFocalLoss", 1.0)
+    assert method(row, load_scale("demo"), 12)["focal_gamma"] == 1.0

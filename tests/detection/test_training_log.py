@@ -7,7 +7,6 @@ import torch
 from gbss.detection.method import Method
 from gbss.detection.training_log import FILE, TrainingLogHook, read_training_log, snapshot
 
-
 STATISTICS = {"type": "gbss.imbalance.gradients.GradientStatistics", "classes": 3, "warmup": 5}
 THRESHOLDS = {"type": "gbss.imbalance.thresholds.ClassThresholds", "classes": 2, "warmup": 5}
 WEIGHTS = {"type": "gbss.imbalance.reweighting.JacobiWeights", "classes": 3, "warmup": 0}

@@ -1,8 +1,9 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from gbss import tasks
+from gbss.data.sources import Patches
 from gbss.errors import GbssError
 
 
@@ -21,6 +22,27 @@ def test_the_recipe_has_the_minority_of_the_groups(name):
     assert list(task.groups) == ["majority", "minority"]
     assert task.recipe.minority == task.groups["minority"]
     assert (task.recipe.share, task.recipe.shots) == (0.1, 10)
+
+
+@pytest.mark.parametrize("name", [name for name in tasks.names() if tasks.get(name).sources])
+def test_what_is_fetched_is_what_the_task_reads(name):
+    task = tasks.get(name)
+    fetched = {part.path for source in task.sources for part in getattr(source, "parts", ())}
+    for source in task.sources:
+        if isinstance(source, Patches):
+            fetched |= {source.annotations, source.images}
+    assert set(asdict(task.files).values()) <= fetched
+    assert task.drawing is None
+
+
+def test_missing_names_what_is_not_there(tmp_path):
+    task = tasks.get("coco-split2")
+    (tmp_path / "train2017").mkdir()
+    assert task.missing(tmp_path) == [
+        "annotations/instances_train2017.json",
+        "annotations/instances_val2017.json",
+        "val2017",
+    ]
 
 
 def test_names_are_found_by_walking_the_folder():

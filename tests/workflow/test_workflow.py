@@ -53,21 +53,58 @@ def test_the_demo_from_nothing(snakemake):
     }
 
 
-def test_the_papers_scale_on_a_cluster(snakemake, tmp_path):
-    for name in ("instances_train2017.json", "instances_val2017.json"):
-        path = tmp_path / "data/coco/annotations" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+@pytest.fixture
+def coco(tmp_path):
+    """Where the paper's scale looks for COCO; all there, as far as names tell."""
+    root = tmp_path / "data/coco"
+    for folder in ("annotations", "train2017", "val2017"):
+        (root / folder).mkdir(parents=True)
+    for part in ("train", "val"):
+        (root / f"annotations/instances_{part}2017.json").touch()
+    return root
+
+
+def test_the_papers_scale_on_a_cluster(snakemake, coco):
     jobs = planned(snakemake("-n", "all_tables", profile="slurm"))
     runs = str(3 * len(load_experiments().rows))
     assert (jobs["split"], jobs["pretrain"], jobs["train"]) == ("1", "1", runs)
+    assert "fetch" not in jobs
     said = snakemake("-n", "-p", "all_tables", profile="slurm")
     assert "torchrun --standalone --nproc-per-node=8 -m gbss train" in said
 
 
-def test_data_that_are_not_there_are_named(snakemake):
+def test_data_that_are_not_there_are_named_with_the_remedy(snakemake, coco):
+    (coco / "annotations/instances_train2017.json").unlink()
+    (coco / "val2017").rmdir()
     said = snakemake("-n", "all_tables", profile="slurm", code=1)
-    assert "data/coco/annotations/instances_train2017.json" in said
+    assert "data/coco: the data of coco-split1, named under 'roots' of the scale 'paper'" in said
+    assert "no annotations/instances_train2017.json, no val2017" in said
+    assert "`gbss fetch coco-split1 --root data/coco` (docs/data.md)" in said
+
+
+def test_public_data_are_fetched_where_they_are_missing(snakemake, coco):
+    assert "Nothing to be done" in snakemake("-n", "fetch", profile="slurm")
+    (coco / "val2017").rmdir()
+    said = snakemake("-n", "-p", "fetch", profile="slurm")
+    assert planned(said) == {"fetch": "1"}
+    assert "(gbss fetch coco-split1 --root data/coco)" in said
+
+
+def test_fetching_fails_with_its_message_and_deletes_nothing(snakemake, coco, tmp_path):
+    (coco / "train2017").rmdir()
+    (coco / "val2017/000000000139.jpg").touch()
+    before = sorted(coco.rglob("*"))
+    local = ("--executor", "local", "--cores", "1", "--retries", "0", "--force")
+    said = snakemake(*local, "fetch", profile="slurm", code=1)
+    assert "expected: a folder with 5,000 images" in said
+    assert "5,000 images" in (tmp_path / "build/logs/fetch/paper.log").read_text()
+    assert sorted(coco.rglob("*")) == before
+
+
+def test_embedded_data_are_not_fetched(snakemake):
+    profile = "workflow/profiles/demo"
+    assert "gbss fetch" not in snakemake("-n", "-p", "fetch", profile=profile)
+    assert "fetch" not in planned(snakemake("-n", "all_tables", profile=profile))
 
 
 def test_published_records_render_without_training(snakemake, repository, tmp_path):

@@ -13,9 +13,25 @@ def source(part):
 
     def path(wildcards):
         task = tasks.get(wildcards.task)
-        return SCALE.root(task.name) / getattr(task.files, part)
+        return SCALE.require(task.name) / getattr(task.files, part)
 
     return path
+
+
+def public_tasks():
+    """Tasks of this scale whose data can be fetched."""
+    here = [tasks.get(name) for name in dict.fromkeys(SCALE.tasks.values())]
+    return [task for task in here if task.sources]
+
+
+def to_fetch():
+    """Those of them whose data are not where they belong."""
+    return [t.name for t in public_tasks() if t.missing(SCALE.root(t.name))]
+
+
+def fetch_command(task):
+    """The command that fetches the data of a task."""
+    return f"gbss fetch {task} --root {shlex.quote(str(SCALE.root(task)))}"
 
 
 def runs_of(rows):

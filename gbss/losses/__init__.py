@@ -1,0 +1,1 @@
+"""Classification losses, one per file, with mmdet's signature; torch alone."""
