@@ -13,8 +13,9 @@ from PIL import Image
 
 from gbss.errors import Faults
 from gbss.splits.checks import FREQUENCIES, check_parts
-from gbss.splits.columns import ABSENT, Boxes, Images, Numbers, column
+from gbss.splits.columns import ABSENT, Boxes, Images
 from gbss.splits.entries import FEDERATED
+from gbss.splits.part import Numbers, column
 from gbss.splits.parts import collect
 from gbss.splits.usable import usable_boxes
 

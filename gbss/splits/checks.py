@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbss.errors import Faults, nearest
-from gbss.splits.columns import ABSENT, Boxes, Categories, Images, Numbers, Part, column
+from gbss.splits.columns import ABSENT, Boxes, Categories, Images
 from gbss.splits.entries import FEDERATED
+from gbss.splits.part import Numbers, Part, column
 from gbss.splits.parts import Parts
 
 OTHER_CLASSES = "give the annotation file that belongs to the task"

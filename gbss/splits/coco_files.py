@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -49,6 +50,9 @@ def write_coco(split: Split, annotations: Annotations, coco: Path) -> None:
     labeled = np.union1d(split.base, split.few_shot)
     seen, hidden = seen_boxes(split, annotations), box_images_in(annotations, split.unlabeled)
     nothing = np.zeros(len(annotations.box_ids), dtype=np.bool_)
+    if useless := np.count_nonzero(seen & ~annotations.usable):
+        what = "boxes to be ignored, below a pixel, outside of their image or without area"
+        print(f"{coco / 'labeled.json'}: left out {useless:,} {what}", file=sys.stderr)
     _write(annotations, labeled, seen & annotations.usable, coco / "labeled.json")
     _write(annotations, split.unlabeled, nothing, coco / "unlabeled.json")
     _write(annotations, split.unlabeled, hidden, coco / "unlabeled_hidden.json")

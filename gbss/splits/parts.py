@@ -13,7 +13,8 @@ import msgspec
 
 from gbss.errors import Faults, fail
 from gbss.progress import meter
-from gbss.splits.columns import Boxes, Categories, Images, Part
+from gbss.splits.columns import Boxes, Categories, Images
+from gbss.splits.part import Part
 from gbss.splits.stream import MalformedError, Walker, line_and_column
 
 LARGE = 1 << 28

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gbss.errors import GbssError
+from gbss.splits import parts
 from gbss.splits.annotations import read
 from gbss.splits.coco_files import write_validation
 
@@ -235,3 +236,16 @@ def test_names_that_are_kept(small, write, name):
     content = small()
     content["images"][0]["file_name"] = name
     assert read(write(content)).file_names[2] == name
+
+
+def test_progress_of_large_files_in_a_log(small, write, blocks_of, monkeypatch, capsys):
+    path = write(small())
+    read(path)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(parts, "LARGE", 1)
+    with blocks_of(300):
+        read(path)
+    lines = capsys.readouterr().err.splitlines()
+    size = path.stat().st_size
+    assert lines[-1] == f"reading {path}: {size:,} of {size:,} bytes"
+    assert len(lines) > 3
