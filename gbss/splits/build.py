@@ -57,7 +57,7 @@ def minority_mask(annotations: Annotations, recipe: Recipe) -> NDArray[np.bool_]
     Raises:
         GbssError: Every minority class that the file lacks or of which it has too few boxes.
     """
-    single = annotations.box_classes[~annotations.crowd]
+    single = annotations.box_classes[annotations.counted]
     boxes = np.bincount(single, minlength=len(annotations.names))
     with Faults() as faults:
         for name in recipe.minority:
@@ -75,7 +75,7 @@ def minority_mask(annotations: Annotations, recipe: Recipe) -> NDArray[np.bool_]
 
 def base_candidates(annotations: Annotations, minority: NDArray[np.bool_]) -> Ints:
     """Positions of the images with a majority box, ascending."""
-    majority = ~annotations.crowd & ~minority[annotations.box_classes]
+    majority = annotations.counted & ~minority[annotations.box_classes]
     return np.unique(annotations.box_images[majority])
 
 
@@ -124,7 +124,7 @@ def _minority_counts(annotations: Annotations, minority: NDArray[np.bool_]) -> t
     Returns:
         Positions (I,), ascending, and counts (I, number of minority classes).
     """
-    chosen = ~annotations.crowd & minority[annotations.box_classes]
+    chosen = annotations.counted & minority[annotations.box_classes]
     images, rows = np.unique(annotations.box_images[chosen], return_inverse=True)
     columns = (np.cumsum(minority) - 1)[annotations.box_classes[chosen]]
     counts = np.zeros((len(images), int(minority.sum())), dtype=np.int64)

@@ -108,13 +108,13 @@ def _counts(split: Split, annotations: Annotations) -> str:
 
 def _boxes(annotations: Annotations, chosen: NDArray[np.bool_]) -> Ints:
     """Boxes per class (K,) among the chosen ones."""
-    kinds = annotations.box_classes[chosen & ~annotations.crowd]
+    kinds = annotations.box_classes[chosen & annotations.counted]
     return np.bincount(kinds, minlength=len(annotations.names))
 
 
 def _images(annotations: Annotations, chosen: NDArray[np.bool_]) -> Ints:
     """Images per class (K,) with at least one of the chosen boxes."""
-    single = chosen & ~annotations.crowd
+    single = chosen & annotations.counted
     pairs = np.stack([annotations.box_images[single], annotations.box_classes[single]], axis=1)
     kinds = np.unique(pairs, axis=0)[:, 1]
     return np.bincount(kinds, minlength=len(annotations.names))

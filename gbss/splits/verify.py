@@ -148,7 +148,7 @@ def _check_recipe(annotations: Annotations, split: Split, lists: Path, faults: F
 
 def _boxes(annotations: Annotations, image_ids: Ints) -> Ints:
     """Boxes per class (K,) in the given images, without crowds."""
-    chosen = box_images_in(annotations, image_ids) & ~annotations.crowd
+    chosen = box_images_in(annotations, image_ids) & annotations.counted
     return np.bincount(annotations.box_classes[chosen], minlength=len(annotations.names))
 
 
