@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gbss import tasks
 from gbss.errors import GbssError, fail, in_our_words, nearest
+from gbss.splits.recipe import ROLES
 
 if TYPE_CHECKING:
     from gbss.engine.run import Run
@@ -56,7 +57,15 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("split", help="build the labeled and unlabeled images of a task")
     command.add_argument("task")
     command.add_argument("--root", type=Path, help="folder with the task's files")
+    command.add_argument("--factor", type=float, help="this part of the stated counts, for trying")
+    for role in ROLES:
+        text = f"your own {role} images, not drawn ones: a COCO-format file or a list of ids"
+        command.add_argument(f"--{role}", type=Path, metavar="FILE", help=text)
     command.set_defaults(command=_split)
+
+    command = commands.add_parser("overlap", help="labeled images that splits have in common")
+    command.add_argument("--splits", type=Path, default=Path("splits"))
+    command.set_defaults(command=_overlap)
 
     command = commands.add_parser("verify", help="check a split against its annotation file")
     command.add_argument("task")
@@ -92,6 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--scale", required=True)
     command.add_argument("--results", type=Path, default=Path("results"))
     command.set_defaults(command=_table)
+
+    command = commands.add_parser("figure", help="draw a figure")
+    command.add_argument("figure", choices=["class-distribution"])
+    command.add_argument("--task", required=True)
+    command.add_argument("--results", type=Path, default=Path("results"))
+    command.set_defaults(command=_figure)
 
     command = commands.add_parser("readme", help="bring the README's tables up to date")
     command.add_argument("--check", action="store_true", help="fail if they are not")
@@ -139,27 +154,33 @@ def _fetch(options: argparse.Namespace) -> None:
 
 def _split(options: argparse.Namespace) -> None:
     from gbss.splits.annotations import read
-    from gbss.splits.build import build_split
     from gbss.splits.coco_files import write_validation
-    from gbss.splits.files import CHECKSUMS, write_split
-    from gbss.splits.verify import verify_split
+    from gbss.splits.deviation import deviation_text
+    from gbss.splits.files import write_split
+    from gbss.splits.source import choose_split
 
     task = tasks.get(options.task)
     annotations = read(_root(options) / task.files.train, classes=task.classes)
     validation = read(_root(options) / task.files.val, classes=task.classes)
     lists, coco = Path("splits") / task.name, Path("build/splits") / task.name
-    if (lists / CHECKSUMS).exists():
-        # Committed lists count, whatever version of a random generator drew them.
-        split = verify_split(annotations, task.recipe, lists)
-    else:
-        split = build_split(annotations, task.recipe)
+    roles = {role: getattr(options, role.replace("-", "_")) for role in ROLES}
+    files = {role: path for role, path in roles.items() if path is not None}
+    split = choose_split(annotations, task.recipe, lists, files=files, factor=options.factor)
     write_split(split, annotations, lists=lists, coco=coco)
     write_validation(validation, coco / "val.json")
+    if deviations := deviation_text((lists / "counts.csv").read_text(encoding="utf-8")):
+        print(deviations)
     labeled = len(split.base) + len(split.few_shot)
     print(
         f"{task.name}: {labeled} labeled images ({len(split.few_shot)} of them few-shot), "
         f"{len(split.unlabeled)} unlabeled; per class in {lists / 'counts.csv'}"
     )
+
+
+def _overlap(options: argparse.Namespace) -> None:
+    from gbss.splits.overlap import overlap_text, write_overlaps
+
+    print(overlap_text(write_overlaps(options.splits)))
 
 
 def _verify(options: argparse.Namespace) -> None:
@@ -284,6 +305,17 @@ def _table(options: argparse.Namespace) -> None:
     )
     write_table(table, options.results / "tables" / scale.scale)
     print(table.markdown())
+
+
+def _figure(options: argparse.Namespace) -> None:
+    from gbss.reporting.figures import class_distribution as figure
+
+    task = tasks.get(options.task)
+    classes = figure.class_images(Path("splits") / task.name / "counts.csv", task)
+    path = options.results / "figures" / "splits" / f"class-distribution-{task.name}"
+    figure.write_class_distribution(classes, task, path)
+    print(figure.summary(classes, task.groups))
+    print(f"{path}.pdf, .png and .csv")
 
 
 def _readme(options: argparse.Namespace) -> None:

@@ -75,11 +75,14 @@ class MethodWindows:
 class Batch:
     """Images of one process and iteration, and the processes that load them (0: none).
 
-    ``ratio`` says whether the number of labeled images is ``fixed`` or ``drawn`` for each batch.
+    ``unlabeled_weight`` is the weight of the unlabeled losses against the labeled ones (Soft
+    Teacher: 4); ``ratio`` says whether the number of labeled images is ``fixed`` or ``drawn`` for
+    each batch.
     """
 
     labeled: int
     unlabeled: int
+    unlabeled_weight: float
     workers: int
     ratio: str = "fixed"
 

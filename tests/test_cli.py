@@ -1,10 +1,13 @@
 import json
 import re
+import shutil
+from dataclasses import replace
 
 import pytest
 
 from gbss.cli import main
 from gbss.experiments import WORKFLOW
+from gbss.splits.recipe import Target
 
 
 def fails(capsys, *arguments):
@@ -163,3 +166,73 @@ def test_errors_of_the_operating_system(tmp_path, capsys, monkeypatch):
         capsys, "table", "main_coco", "--scale", "demo", "--results", "file"
     )
     assert "error: README.md\n    found:    No such file" in fails(capsys, "readme")
+
+
+@pytest.fixture
+def drawn(tmp_path, monkeypatch, tiny_task):
+    """A folder with the data of a tiny task and its split."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("gbss.tasks.get", lambda name: tiny_task)
+    assert main(["draw", "mini-coco"]) == 0
+    assert main(["split", "mini-coco"]) == 0
+    return tmp_path
+
+
+def test_a_given_split_is_taken_and_kept(drawn, capsys, monkeypatch):
+    theirs = drawn / "build/splits/mini-coco/labeled.json"
+    lists = drawn / "splits/mini-coco"
+    before = (lists / "labeled.txt").read_text(), theirs.read_bytes()
+    # Another source is another split, even of the same images.
+    said = fails(capsys, "split", "mini-coco", "--labeled", theirs)
+    assert "a committed split that differs" in said
+    (drawn / "other").mkdir()
+    monkeypatch.chdir(drawn / "other")
+    root = ["--root", str(drawn / "build/data/mini-coco")]
+    assert main(["split", "mini-coco", *root, "--labeled", str(theirs)]) == 0
+    given = drawn / "other/splits/mini-coco"
+    assert "source: given" in (given / "recipe.yaml").read_text()
+    assert (given / "labeled.txt").read_text() == before[0]
+    ours = drawn / "other/build/splits/mini-coco/labeled.json"
+    assert ours.read_bytes() == before[1]
+    # From now on the committed lists count.
+    assert main(["verify", "mini-coco", *root]) == 0
+    ours.unlink()
+    assert main(["split", "mini-coco", *root]) == 0
+    assert ours.read_bytes() == before[1]
+
+
+def test_a_factor_is_for_stated_counts(drawn, capsys, tiny_task, monkeypatch):
+    said = fails(capsys, "split", "mini-coco", "--factor", 0.5)
+    assert "a task whose recipe takes a share" in said
+    said = fails(capsys, "split", "mini-coco", "--factor", 0.5, "--unlabeled", "list.txt")
+    assert "leave one of them out" in said
+    names = tiny_task.classes
+    targets = {name: Target(30, 50) for name in names}
+    stated = replace(tiny_task, recipe=replace(tiny_task.recipe, labeled=600, targets=targets))
+    monkeypatch.setattr("gbss.tasks.get", lambda name: stated)
+    assert "found:    1.5" in fails(capsys, "split", "mini-coco", "--factor", 1.5)
+    shutil.rmtree(drawn / "splits")
+    assert "--factor" in fails(capsys, "split", "mini-coco")
+    assert main(["split", "mini-coco", "--factor", "0.05"]) == 0
+    said = capsys.readouterr().out
+    assert "30 labeled images" in said
+    assert re.search(r"horizontal disc +minority +2 +2 +\+0", said)
+    assert "minority: 4 of 4 classes at their number of images" in said
+    assert main(["split", "mini-coco"]) == 0
+    assert main(["verify", "mini-coco"]) == 0
+
+
+def test_overlap_and_class_distribution(drawn, capsys):
+    assert main(["overlap"]) == 0
+    assert "mini-coco     100.0 %" in capsys.readouterr().out
+    assert (drawn / "splits/overlap.csv").read_text().count("\n") == 2
+    assert main(["figure", "class-distribution", "--task", "mini-coco"]) == 0
+    said = capsys.readouterr().out
+    assert "minority: 4 classes" in said
+    figures = drawn / "results/figures/splits"
+    assert {path.suffix for path in figures.iterdir()} == {".pdf", ".png", ".csv"}
+    shutil.rmtree(drawn / "splits")
+    assert "gbss split mini-coco" in fails(
+        capsys, "figure", "class-distribution", "--task", "mini-coco"
+    )
+    assert "no split" in fails(capsys, "overlap")

@@ -29,7 +29,7 @@ def small(classes: int, backbone: str) -> dict[str, Any]:
     """A detector that learns on one CPU core: three narrow stages, two levels, few regions.
 
     Operations on tiny tensors dominate its time, so there is one of everything: one anchor per
-    cell, two FPN levels, 48 regions per image.
+    cell, two FPN levels, 48 regions per image, one sampling point per bin of a region.
 
     Args:
         classes: Number of foreground classes.
@@ -46,7 +46,7 @@ def small(classes: int, backbone: str) -> dict[str, Any]:
     model["rpn_head"]["anchor_generator"].update(scales=[3], ratios=[1.0], strides=strides)
     extractor = model["roi_head"]["bbox_roi_extractor"]
     extractor.update(out_channels=channels, featmap_strides=strides, finest_scale=28)
-    extractor["roi_layer"].update(output_size=5, sampling_ratio=2)
+    extractor["roi_layer"].update(output_size=5, sampling_ratio=1)
     model["roi_head"]["bbox_head"].update(
         in_channels=channels, roi_feat_size=5, fc_out_channels=128
     )

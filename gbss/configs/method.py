@@ -12,9 +12,6 @@ from gbss.scales import Scale
 BASE_THRESHOLD, FLOOR = 0.9, 0.5
 """θ of Soft Teacher, and the smallest class-wise threshold (released code)."""
 
-UNLABELED_WEIGHT = 4.0
-"""Weight of the unlabeled losses (Soft Teacher)."""
-
 RFS_THRESHOLD = 0.1
 """t of repeat-factor sampling on COCO: classes in fewer images than one in ten are repeated
 (released code, its COCO configuration)."""
@@ -100,7 +97,7 @@ def method(row: Row, scale: Scale, classes: int) -> dict[str, Any]:
             "classes": classes + 1,
             "warmup": windows.weights_warmup,
             "momentum": momentum,
-            "pseudo_weight": UNLABELED_WEIGHT,
+            "pseudo_weight": scale.batch.unlabeled_weight,
             "variant": row.variant,
         },
         "thresholds": {
@@ -156,9 +153,13 @@ def losses(row: Row) -> dict[str, Any]:
     return {"loss_cls": loss}
 
 
-def semi_train_settings(row: Row) -> dict[str, float]:
-    """What class-wise thresholds change in mmdet's own: its constant must let all of them by."""
-    return {"cls_pseudo_thr": FLOOR} if row.thresholds == "gbt" else {}
+def semi_train_settings(row: Row, scale: Scale) -> dict[str, float]:
+    """What row and scale change in the settings of mmdet's Soft Teacher."""
+    settings = {"unsup_weight": scale.batch.unlabeled_weight}
+    if row.thresholds == "gbt":
+        # mmdet's constant must let all class-wise thresholds by.
+        settings["cls_pseudo_thr"] = FLOOR
+    return settings
 
 
 def sampler(row: Row, scale: Scale) -> dict[str, Any]:

@@ -141,7 +141,8 @@ def _model(base: Config, detector: dict[str, Any], row: Row, scale: Scale) -> di
             "type": "MultiBranchDataPreprocessor",
             "data_preprocessor": detector["data_preprocessor"],
         },
-        "semi_train_cfg": base.model.semi_train_cfg.to_dict() | method.semi_train_settings(row),
+        "semi_train_cfg": base.model.semi_train_cfg.to_dict()
+        | method.semi_train_settings(row, scale),
         "semi_test_cfg": {"predict_on": "teacher"},
     }
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 Shape = Literal["disc", "square", "triangle", "cross"]
@@ -89,6 +89,15 @@ class Drawing:
         for subset in (self.train, self.val):
             if set(subset.frequencies) != names:
                 raise ValueError("frequencies need exactly one entry per class")
+
+    def without(self, names: Collection[str]) -> Drawing:
+        """The same drawing with some classes left out."""
+        left = tuple(kind for kind in self.classes if kind.name not in names)
+        train, val = (
+            replace(subset, frequencies={kind.name: subset.frequencies[kind.name] for kind in left})
+            for subset in (self.train, self.val)
+        )
+        return replace(self, classes=left, train=train, val=val)
 
     def digest(self) -> str:
         """SHA-256 of all parameters and of the generator's version; written beside the images."""

@@ -59,14 +59,16 @@ def pretrain(settings: Mapping[str, Any], detector: str, path: Path) -> None:
     else:
         torch.manual_seed(settings["seed"])
         torch.set_num_threads(1)
-        drawing = tasks.get(settings["task"]).drawing
-        if drawing is None:
+        task = tasks.get(settings["task"])
+        if task.drawing is None:
             raise fail(
                 "pretraining.task",
                 found=repr(settings["task"]),
                 expected="an embedded task",
                 fix="correct the scale file",
             )
+        # Minority classes are to be learned from the few boxes that the split gives.
+        drawing = task.drawing.without(task.recipe.minority)
         model, accuracy = _classify(drawing, settings["steps"], settings["batch"], settings["seed"])
         print(f"accuracy on new crops: {accuracy:.3f}")
         state = {f"backbone.{key}": value for key, value in model.backbone.state_dict().items()}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gbss.errors import Faults, nearest
 from gbss.splits.annotations import Annotations, Ints
 from gbss.splits.recipe import Recipe
+from gbss.splits.targets import draw_to_targets
 
 
 @dataclass(frozen=True)
@@ -32,19 +33,24 @@ class Split:
 def build_split(annotations: Annotations, recipe: Recipe) -> Split:
     """Draws the split that a recipe describes.
 
-    First the few-shot images, then the base images among the other images with a majority box;
-    their number is the recipe's share of all images with a majority box (the size of the authors'
-    split fits this reading of "10 %", and not a tenth of all images). Crowds never count as boxes.
+    First the few-shot images, then the base images among the other images with a majority box.
+    Either to stated counts (`gbss.splits.targets`), or by share and shots: then their number is the
+    recipe's share of all images with a majority box (the size of the authors' split fits this
+    reading of "10 %", and not a tenth of all images). Crowds never count as boxes.
 
     Raises:
-        GbssError: Every minority class that is unknown or has too few boxes.
+        GbssError: Every minority class that is unknown or has too few boxes; every stated count
+            that cannot be reached.
     """
     minority = minority_mask(annotations, recipe)
     rng = np.random.Generator(np.random.PCG64(recipe.seed))
-    few_shot = _few_shot(annotations, minority, recipe, rng)
-    candidates = base_candidates(annotations, minority)
-    free = np.setdiff1d(candidates, few_shot)
-    base = rng.permutation(free)[: base_size(candidates, recipe)]
+    if recipe.stated:
+        base, few_shot = draw_to_targets(annotations, minority, recipe, rng)
+    else:
+        few_shot = _few_shot(annotations, minority, recipe, rng)
+        candidates = base_candidates(annotations, minority)
+        free = np.setdiff1d(candidates, few_shot)
+        base = rng.permutation(free)[: base_size(candidates, recipe)]
     labeled = np.union1d(base, few_shot)
     ids = annotations.image_ids
     unlabeled = np.setdiff1d(np.arange(len(ids)), labeled)
@@ -55,8 +61,10 @@ def minority_mask(annotations: Annotations, recipe: Recipe) -> NDArray[np.bool_]
     """Which of the K classes are minority, (K,).
 
     Raises:
-        GbssError: Every minority class that the file lacks or of which it has too few boxes.
+        GbssError: Every minority class that the file lacks or, for a draw by shots, of which it has
+            too few boxes.
     """
+    by_shots = not (recipe.stated or recipe.given)
     single = annotations.box_classes[annotations.counted]
     boxes = np.bincount(single, minlength=len(annotations.names))
     with Faults() as faults:
@@ -65,7 +73,7 @@ def minority_mask(annotations: Annotations, recipe: Recipe) -> NDArray[np.bool_]
             if name not in annotations.names:
                 expected = nearest(name, annotations.names)
                 faults.add(where, found="no such class", expected=expected, fix="correct the task")
-            elif boxes[annotations.names.index(name)] < recipe.shots:
+            elif by_shots and boxes[annotations.names.index(name)] < recipe.shots:
                 found = f"{boxes[annotations.names.index(name)]} boxes"
                 expected = f"at least {recipe.shots} boxes that are no crowds"
                 fix = "lower the recipe's shots or give more data"

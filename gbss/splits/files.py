@@ -76,7 +76,10 @@ def write_lists(texts: dict[str, str], lists: Path) -> None:
 
 
 def _counts(split: Split, annotations: Annotations) -> str:
-    """``counts.csv``: per class, what is labeled, taken away and hidden. Crowds do not count."""
+    """``counts.csv``: per class, what is labeled, taken away and hidden. Crowds do not count.
+
+    Where counts are stated, also how far the labeled images and boxes are from them.
+    """
     minority = minority_mask(annotations, split.recipe)
     seen = seen_boxes(split, annotations)
     base = box_images_in(annotations, split.base)
@@ -94,14 +97,18 @@ def _counts(split: Split, annotations: Annotations) -> str:
     targets = split.recipe.targets
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["id", "name", "group", *columns, "target_images", "target_boxes"])
+    deviations = ["deviation_images", "deviation_percent", "deviation_boxes"] if targets else []
+    head = ["id", "name", "group", *columns, "target_images", "target_boxes", *deviations]
+    writer.writerow(head)
     for number, (id_, name) in enumerate(
         zip(annotations.category_ids, annotations.names, strict=True)
     ):
         group = "minority" if minority[number] else "majority"
         values = [column[number] for column in columns.values()]
         target = targets.get(name)
-        stated = ["", ""] if target is None else [target.images, target.boxes]
+        stated: list[int | str] = ["", "", *("" for _ in deviations)]
+        if target is not None:
+            stated = [target.images, target.boxes, *target.deviation(*map(int, values[:2]))]
         writer.writerow([id_, name, group, *values, *stated])
     return stream.getvalue()
 
@@ -115,6 +122,7 @@ def _boxes(annotations: Annotations, chosen: NDArray[np.bool_]) -> Ints:
 def _images(annotations: Annotations, chosen: NDArray[np.bool_]) -> Ints:
     """Images per class (K,) with at least one of the chosen boxes."""
     single = chosen & annotations.counted
-    pairs = np.stack([annotations.box_images[single], annotations.box_classes[single]], axis=1)
-    kinds = np.unique(pairs, axis=0)[:, 1]
+    # One number per pair: millions of them are sorted ten times as fast as rows of two.
+    pairs = annotations.box_images[single] * len(annotations.names)
+    kinds = np.unique(pairs + annotations.box_classes[single]) % max(1, len(annotations.names))
     return np.bincount(kinds, minlength=len(annotations.names))

@@ -1,7 +1,7 @@
 """COCO split1 and split2: one data set, two choices of the minority classes.
 
 Source of classes and counts: released code, ssod/datasets/cate.py. The authors' image lists are not
-public; the counts of their labeled images are what a new draw can be compared with.
+public; a draw aims at the counts of their labeled images.
 """
 
 from __future__ import annotations
@@ -97,14 +97,16 @@ _COCO = (
 _CLASSES = tuple(row[1] for row in _COCO)
 
 
-def _task(number: int, groups: dict[str, tuple[str, ...]], targets: dict[str, Target]) -> Task:
+def _task(
+    number: int, labeled: int, groups: dict[str, tuple[str, ...]], targets: dict[str, Target]
+) -> Task:
     majority, minority = len(groups["majority"]), len(groups["minority"])
     return Task(
         name=f"coco-split{number}",
         title=f"COCO split{number} ({majority} majority, {minority} minority classes)",
         groups=groups,
         classes=_CLASSES,
-        recipe=Recipe(minority=groups["minority"], targets=targets),
+        recipe=Recipe(minority=groups["minority"], targets=targets, labeled=labeled),
         protocol="coco",
         drawing=None,
         files=Files(
@@ -122,11 +124,13 @@ _GROUPS = ("majority", "minority")
 TASKS = (
     _task(
         1,
+        10_170,
         {group: tuple(row[1] for row in _COCO if row[2] == group) for group in _GROUPS},
         {row[1]: Target(row[3], row[4]) for row in _COCO},
     ),
     _task(
         2,
+        10_299,
         {group: tuple(row[1] for row in _COCO if row[5] == group) for group in _GROUPS},
         {row[1]: Target(row[6], row[7]) for row in _COCO},
     ),

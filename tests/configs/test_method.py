@@ -39,7 +39,7 @@ def test_at_the_papers_scale_the_constants_are_those_of_paper_and_release():
 def test_the_demo_has_a_long_warmup_and_a_step_of_three_percent_in_log_space():
     scale = load_scale("demo")
     config = method(ROWS["gbss"], scale, 12)
-    assert config["weights"]["warmup"] == 400
+    assert config["weights"]["warmup"] == 300
     assert config["factors"]["momentum"] == pytest.approx(0.99, abs=1e-5)
     rate, momentum = scale.optimizer.learning_rate, scale.optimizer.momentum
     step = rate / (1 - momentum) * 2 * config["weights"]["loss_weight"] / 13
@@ -54,11 +54,11 @@ def test_the_released_warmups_are_two_and_three_times_the_papers():
 def test_a_warmup_as_long_as_the_run_is_refused_where_it_matters():
     demo = load_scale("demo")
     scale = replace(demo, method=replace(demo.method, warmup=0.9999))
-    with pytest.raises(GbssError, match=r"warm-up of 2800 iterations(.|\n)*the run's 2800"):
+    with pytest.raises(GbssError, match=r"warm-up of 1600 iterations(.|\n)*the run's 1600"):
         Windows.of(ROWS["gbss"], scale)
-    assert Windows.of(ROWS["soft-teacher"], scale).weights_warmup == 2800
+    assert Windows.of(ROWS["soft-teacher"], scale).weights_warmup == 1600
     scale = replace(demo, method=replace(demo.method, warmup=0.4))
-    with pytest.raises(GbssError, match="3360 iterations for the thresholds"):
+    with pytest.raises(GbssError, match="1920 iterations for the thresholds"):
         Windows.of(replace(ROWS["gbss"], variant="release"), scale)
 
 

@@ -19,11 +19,13 @@ def resolved(request, soft_teacher):
 
 
 def test_method_settings_are_those_of_soft_teacher_at_every_scale(resolved):
-    _, _, config = resolved
+    scale, _, config = resolved
     found = config.model.semi_train_cfg
     assert (found.pseudo_label_initial_score_thr, found.rpn_pseudo_thr) == (0.5, 0.9)
     assert (found.cls_pseudo_thr, found.reg_pseudo_thr) == (0.9, 0.02)
-    assert (found.jitter_times, found.jitter_scale, found.unsup_weight) == (10, 0.06, 4.0)
+    assert (found.jitter_times, found.jitter_scale) == (10, 0.06)
+    weight = 4 if scale.scale == "paper" else 2
+    assert found.unsup_weight == config.model.method.statistics.pseudo_weight == weight
     assert config.model.semi_test_cfg.predict_on == "teacher"
 
 
@@ -90,10 +92,11 @@ def test_schedule_optimizer_and_hooks(resolved):
 def test_image_sizes(resolved):
     scale, _, config = resolved
     paper = scale.detector == "resnet50"
-    sizes = [(1333, 400), (1333, 1200)] if paper else [(96, 96), (160, 160)]
+    sizes = [(1333, 400), (1333, 1200)] if paper else [(128, 128), (128, 128)]
     labeled, _ = config.train_dataloader.dataset.datasets
     (resize,) = (step for step in labeled.pipeline if step.type == "RandomResize")
     assert [tuple(size) for size in resize.scale] == sizes
+    assert ("RandAugment" in {step.type for step in labeled.pipeline}) == paper
     (resize,) = (s for s in config.test_dataloader.dataset.pipeline if s.type == "Resize")
     assert tuple(resize.scale) == ((1333, 800) if paper else (128, 128))
 

@@ -28,3 +28,18 @@ def test_refuses_categories_out_of_order(make_drawing):
 def test_refuses_frequencies_of_other_classes(make_drawing):
     with pytest.raises(ValueError, match="exactly one entry per class"):
         replace(make_drawing(), val=Subset(3, {"solid cross": 1.0}))
+
+
+def test_classes_can_be_left_out(make_drawing):
+    whole = make_drawing()
+    left = whole.without({whole.classes[1].name})
+    assert [kind.name for kind in left.classes] == [
+        kind.name for kind in whole.classes if kind != whole.classes[1]
+    ]
+    assert left.train.scenes == whole.train.scenes
+    assert (
+        set(left.train.frequencies)
+        == set(left.val.frequencies)
+        == {kind.name for kind in left.classes}
+    )
+    assert left.digest() != whole.digest()

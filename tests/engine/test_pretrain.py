@@ -1,8 +1,10 @@
 import pytest
 import torch
 
+from gbss import tasks
 from gbss.configs.detectors import DETECTORS
 from gbss.detection.checkpoints import read_checkpoint
+from gbss.engine import pretrain as engine
 from gbss.engine.pretrain import CropClassifier, pretrain
 from gbss.errors import GbssError
 
@@ -18,6 +20,19 @@ def test_the_same_seed_gives_the_same_backbone(tmp_path):
         torch.equal(value, two["state_dict"][key]) for key, value in one["state_dict"].items()
     )
     assert one["meta"]["accuracy"] == two["meta"]["accuracy"] > 1 / 13
+
+
+def test_crops_hold_no_minority_class(tmp_path, monkeypatch):
+    seen = []
+    original = engine.crops
+
+    def noted(drawing, *arguments):
+        seen.append({kind.name for kind in drawing.classes})
+        return original(drawing, *arguments)
+
+    monkeypatch.setattr(engine, "crops", noted)
+    pretrain(CROPS, "small", tmp_path / "a.pth")
+    assert seen == [set(tasks.get("mini-coco").groups["majority"])] * 2
 
 
 def test_its_keys_are_those_of_the_detectors_backbone(tmp_path):

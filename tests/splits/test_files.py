@@ -128,10 +128,13 @@ def test_counts_name_the_targets_where_stated(annotations, recipe, tmp_path):
     split = build_split(annotations, replace(recipe, targets={"dog": Target(5, 17)}))
     write_split(split, annotations, lists=tmp_path / "l", coco=tmp_path / "c")
     rows = (tmp_path / "l" / "counts.csv").read_text().splitlines()
-    assert rows[0].endswith("target_images,target_boxes")
+    head = ",target_images,target_boxes,deviation_images,deviation_percent,deviation_boxes"
+    assert rows[0].endswith(head)
     assert rows[4].startswith("8,dog,minority,")
-    assert rows[4].endswith(",5,17")
-    assert rows[5].endswith(",,")
+    images, boxes = map(int, rows[4].split(",")[3:5])
+    percent = f"{(images - 5) / 5 * 100:+.2f}"
+    assert rows[4].endswith(f",5,17,{images - 5:+d},{percent},{boxes - 17:+d}")
+    assert rows[5].endswith(",,,,,")
 
 
 def test_checksums(written, annotations):

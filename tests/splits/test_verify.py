@@ -7,6 +7,7 @@ from gbss.errors import GbssError
 from gbss.splits.annotations import read
 from gbss.splits.build import build_split
 from gbss.splits.files import CHECKSUMS, LISTS, render_lists, write_lists
+from gbss.splits.recipe import Target
 from gbss.splits.verify import verify_split
 
 
@@ -144,3 +145,59 @@ def test_counts_that_are_no_text(annotations, recipe, lists):
     seal(lists, annotations)
     where = [fault.where for fault in faults(annotations, recipe, lists)]
     assert str(lists / "counts.csv") in where
+
+
+@pytest.fixture
+def stated(recipe):
+    """The recipe with counts that the draw can reach in the 90 images."""
+    targets = {"bee": Target(4, 6), "dog": Target(3, 3), "eel": Target(6, 6)}
+    return replace(recipe, labeled=20, targets=targets)
+
+
+def commit(annotations, recipe, lists):
+    split = build_split(annotations, recipe)
+    write_lists(render_lists(split, annotations), lists)
+    return split
+
+
+def test_a_split_with_stated_counts(annotations, stated, tmp_path):
+    split = commit(annotations, stated, tmp_path / "lists")
+    found = verify_split(annotations, stated, tmp_path / "lists")
+    assert found.base.tolist() == split.base.tolist()
+    assert found.few_shot.tolist() == split.few_shot.tolist()
+
+
+def test_a_scaled_split_is_what_its_recipe_says(annotations, stated, tmp_path):
+    commit(annotations, stated.scaled(0.6), tmp_path / "lists")
+    found = verify_split(annotations, stated, tmp_path / "lists")
+    assert found.recipe == stated.scaled(0.6)
+    edit(tmp_path / "lists/recipe.yaml", lambda lines: [s.replace("0.6", "0.7") for s in lines])
+    seal(tmp_path / "lists", annotations)
+    where = [fault.where for fault in faults(annotations, stated, tmp_path / "lists")]
+    assert str(tmp_path / "lists/recipe.yaml") in where
+
+
+@pytest.mark.parametrize(
+    "text", ["factor: 3", "factor: no", "[1]", "source: given", "a: [", "\xff"]
+)
+def test_a_recipe_that_is_none(annotations, stated, tmp_path, text):
+    lists = tmp_path / "lists"
+    commit(annotations, stated, lists)
+    (lists / "recipe.yaml").write_bytes(text.encode("latin-1"))
+    seal(lists, annotations)
+    where = [fault.where for fault in faults(annotations, stated, lists)]
+    assert str(lists / "recipe.yaml") in where
+
+
+def test_missed_counts(annotations, stated, tmp_path):
+    lists = tmp_path / "lists"
+    split = commit(annotations, stated, lists)
+    moved = split.few_shot[0]
+    edit(lists / "labeled.txt", lambda s: [each for each in s if each.split()[0] != str(moved)])
+    unlabeled = sorted([*split.unlabeled.tolist(), int(moved)])
+    edit(lists / "unlabeled.txt", lambda lines: map(str, unlabeled))
+    seal(lists, annotations)
+    first, second, *_ = faults(annotations, stated, lists)
+    assert (first.found, first.expected) == ("19 labeled images", "20")
+    assert second.where.startswith(f"{lists / 'labeled.txt'}: class ")
+    assert second.found.endswith("labeled images")

@@ -56,3 +56,9 @@ def test_files_come_from_the_data_root():
     assert task.drawing is None
     assert task.files.train == "annotations/instances_train2017.json"
     assert task.files.val_images == "val2017"
+
+
+def test_labeled_images_of_the_released_code():
+    labeled = {name: tasks.get(name).recipe.labeled for name in MINORITY}
+    assert labeled == {"coco-split1": 10_170, "coco-split2": 10_299}
+    assert set(tasks.get("coco-split1").recipe.targets) == set(tasks.get("coco-split1").classes)

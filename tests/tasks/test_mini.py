@@ -1,3 +1,5 @@
+import pytest
+
 from gbss import tasks
 
 
@@ -21,14 +23,15 @@ def test_ids_have_gaps():
     assert ids[-1] > 12
 
 
-def test_frequencies_are_mildly_uneven_whatever_the_group():
+def test_the_minority_is_rarer_in_train_and_all_are_equal_in_validation():
     task = tasks.get("mini-coco")
     train, val = task.drawing.train, task.drawing.val
     assert (train.scenes, val.scenes) == (3000, 250)
-    assert max(train.frequencies.values()) <= 2 * min(train.frequencies.values())
     assert set(val.frequencies.values()) == {1.0}
     means = [
         sum(train.frequencies[name] for name in names) / len(names)
         for names in task.groups.values()
     ]
-    assert abs(means[0] / means[1] - 1) < 0.05
+    assert means[0] / means[1] == pytest.approx(1.4625 / 0.45)
+    assert all(train.frequencies[name] < 1 for name in task.groups["minority"])
+    assert all(train.frequencies[name] >= 1 for name in task.groups["majority"])

@@ -1,0 +1,1 @@
+"""One file is one figure; each writes its numbers beside it."""

@@ -1,0 +1,155 @@
+"""How many labeled and unlabeled images hold each class of a task."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gbss.errors import fail
+from gbss.files import write_text
+from gbss.reporting.figures.saving import save
+from gbss.reporting.style import GROUPS, GUIDE, OTHER, group_label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from gbss.tasks.base import Task
+
+NAMED = 100
+"""Up to this many classes carry their names on the axis."""
+
+
+@dataclass(frozen=True)
+class ClassImages:
+    """One class: its group, and the images that hold it where training may see it, and elsewhere.
+
+    Attributes:
+        name: The class.
+        group: Its group in the task.
+        labeled: Labeled images whose annotations of the class are kept.
+        unlabeled: Unlabeled images with the class.
+    """
+
+    name: str
+    group: str
+    labeled: int
+    unlabeled: int
+
+
+def class_images(counts: Path, task: Task) -> list[ClassImages]:
+    """Reads the counts of a split, most labeled images first.
+
+    Args:
+        counts: The split's ``counts.csv``.
+        task: Gives the groups.
+
+    Raises:
+        GbssError: There is no split, or it is one of other classes.
+    """
+    try:
+        rows = list(csv.DictReader(counts.read_text(encoding="utf-8").splitlines()))
+        found = [
+            (row["name"], int(row["labeled_images"]), int(row["unlabeled_images"])) for row in rows
+        ]
+    except FileNotFoundError as error:
+        fix = f"build the split: gbss split {task.name}"
+        raise fail(str(counts), found="no such file", expected="counts", fix=fix) from error
+    except (KeyError, TypeError, ValueError) as error:
+        fix = f"check it: gbss verify {task.name}"
+        raise fail(
+            str(counts), found=f"unreadable: {error!r}", expected="counts of a split", fix=fix
+        ) from error
+    group_of = {name: group for group, names in task.groups.items() for name in names}
+    if sorted(group_of) != sorted(name for name, _, _ in found):
+        fix = f"check it: gbss verify {task.name}"
+        expected = f"the {len(group_of)} classes of {task.name}"
+        raise fail(str(counts), found="other classes", expected=expected, fix=fix)
+    classes = [ClassImages(name, group_of[name], *numbers) for name, *numbers in found]
+    return sorted(classes, key=lambda each: (-each.labeled, -each.unlabeled, each.name))
+
+
+def write_class_distribution(classes: Sequence[ClassImages], task: Task, path: Path) -> None:
+    """Writes the figure as PDF and PNG and its numbers as CSV.
+
+    Args:
+        classes: What to show, in the order of the axis.
+        task: Gives the title and the order of groups.
+        path: Where, without suffix.
+    """
+    save(draw(classes, task), path)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["class", "group", "labeled_images", "unlabeled_images"])
+    writer.writerows((each.name, each.group, each.labeled, each.unlabeled) for each in classes)
+    write_text(path.with_name(f"{path.name}.csv"), stream.getvalue())
+
+
+def draw(classes: Sequence[ClassImages], task: Task) -> Figure:
+    """The figure: a marker per class, its shape and colour by group; hollow ones are unlabeled."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(max(6.0, min(14.0, 1.5 + 0.155 * len(classes))), 4.2))
+    axes = figure.add_subplot()
+    places = list(range(len(classes)))
+    lower, upper = [each.labeled for each in classes], [each.unlabeled for each in classes]
+    axes.vlines(places, lower, upper, color=GUIDE, linewidth=0.8, zorder=1)
+    for group in task.groups:
+        _markers(axes, classes, group)
+    if all(lower) and all(upper):
+        axes.set_yscale("log")
+    else:  # a logarithmic axis that shows zero, too
+        axes.set_yscale("symlog", linthresh=1)
+        axes.set_ylim(bottom=0)
+    axes.set_ylabel("images with the class")
+    axes.set_title(task.title, fontsize=9, loc="left", pad=20)
+    axes.set_xlim(-1, len(classes))
+    named = len(classes) <= NAMED
+    axes.set_xticks(places if named else [], [each.name for each in classes] if named else [])
+    axes.tick_params(axis="x", labelrotation=90, labelsize=7)
+    axes.set_xlabel("" if named else f"{len(classes)} classes, most labeled images first")
+    axes.grid(axis="y", color=GUIDE, linewidth=0.4, zorder=0)
+    axes.legend(fontsize=7, ncols=4, loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
+    figure.set_layout_engine("tight")
+    return figure
+
+
+def _markers(axes: Axes, classes: Sequence[ClassImages], group: str) -> None:
+    """The classes of a group; labeled markers fit into the hollow ones of equal numbers."""
+    style = GROUPS.get(group, OTHER)
+    members = {place: each for place, each in enumerate(classes) if each.group == group}
+    numbers = {
+        "unlabeled": ([each.unlabeled for each in members.values()], "white", 42),
+        "labeled": ([each.labeled for each in members.values()], style.colour, 18),
+    }
+    for what, (heights, fill, size) in numbers.items():
+        axes.scatter(
+            list(members),
+            heights,
+            marker=style.marker,
+            s=size,
+            facecolors=fill,
+            edgecolors=style.colour,
+            linewidths=0.9,
+            label=f"{group_label(group)}, {what}",
+            clip_on=False,
+            zorder=2,
+        )
+
+
+def summary(classes: Sequence[ClassImages], groups: Mapping[str, Sequence[str]]) -> str:
+    """One line per group: classes, and the range of their labeled and unlabeled images."""
+    lines = []
+    for group in groups:
+        members = [each for each in classes if each.group == group]
+        labeled = sorted(each.labeled for each in members)
+        unlabeled = sorted(each.unlabeled for each in members)
+        lines.append(
+            f"{group}: {len(members)} classes, {labeled[0]} to {labeled[-1]} labeled images, "
+            f"{unlabeled[0]} to {unlabeled[-1]} unlabeled"
+        )
+    return "\n".join(lines)
