@@ -122,7 +122,7 @@ def _boxes(annotations: Annotations, chosen: NDArray[np.bool_]) -> Ints:
 def _images(annotations: Annotations, chosen: NDArray[np.bool_]) -> Ints:
     """Images per class (K,) with at least one of the chosen boxes."""
     single = chosen & annotations.counted
-    # One number per pair: millions of them are sorted ten times as fast as rows of two.
+    # One number per pair: far faster to sort than rows of two.
     pairs = annotations.box_images[single] * len(annotations.names)
     kinds = np.unique(pairs + annotations.box_classes[single]) % max(1, len(annotations.names))
     return np.bincount(kinds, minlength=len(annotations.names))

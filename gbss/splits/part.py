@@ -1,4 +1,4 @@
-"""One list of a COCO-format file while it is read: its columns, and what is wrong with its entries."""
+"""One list of a COCO-format file while it is read: its columns and what is wrong with entries."""
 
 from __future__ import annotations
 
