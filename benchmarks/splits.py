@@ -75,7 +75,7 @@ def main() -> None:
         made = time.perf_counter()
         annotations = read(path, classes=tasks.get("coco-split1").classes)
         print(
-            f"{len(annotations.image_ids)} images, {(~annotations.crowd).sum()} boxes and "
+            f"{len(annotations.image_ids)} images, {annotations.counted.sum()} boxes and "
             f"{annotations.crowd.sum()} crowds, {path.stat().st_size / 1e6:.0f} MB; made in "
             f"{made - start:.1f} s, read in {time.perf_counter() - made:.1f} s"
         )

@@ -153,8 +153,9 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _split(options: argparse.Namespace) -> None:
+    from gbss.splits.coco_files import write_validation
     from gbss.splits.deviation import deviation_text
-    from gbss.splits.files import write_split, write_validation
+    from gbss.splits.files import write_split
     from gbss.splits.source import choose_split
     from gbss.tasks.inputs import read_train, read_val
 

@@ -11,6 +11,9 @@ from typing import Self
 SHOWN_FAULTS = 20
 """How many faults of one file are spelled out; the rest is counted."""
 
+KEPT_FAULTS = 1000
+"""How many faults are kept in memory: a file of millions of boxes can have as many."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -40,18 +43,20 @@ class GbssError(Exception):
 
     Args:
         faults: Everything that is wrong, in the order in which it was found. At least one.
+        more: How many faults there are that were not kept.
     """
 
-    def __init__(self, *faults: Fault) -> None:
+    def __init__(self, *faults: Fault, more: int = 0) -> None:
         if not faults:
             raise ValueError("a GbssError needs at least one fault")
         self.faults = faults
+        self.more = more
         super().__init__(*faults)
 
     def __str__(self) -> str:
         lines = [str(fault) for fault in self.faults[:SHOWN_FAULTS]]
-        if len(self.faults) > SHOWN_FAULTS:
-            lines.append(f"... and {len(self.faults) - SHOWN_FAULTS} more")
+        if hidden := len(self.faults) - len(lines) + self.more:
+            lines.append(f"... and {hidden:,} more")
         return "\n".join(lines)
 
 
@@ -69,13 +74,24 @@ class Faults:
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+        self._more = 0
 
     def add(self, where: str, *, found: str, expected: str, fix: str) -> None:
         """Notes one fault; see `Fault` for the arguments."""
-        self._faults.append(Fault(where, found, expected, fix))
+        self._keep([Fault(where, found, expected, fix)])
+
+    def join(self, other: Faults) -> None:
+        """Notes what another collector has."""
+        self._keep(other._faults)
+        self._more += other._more
+
+    def _keep(self, faults: list[Fault]) -> None:
+        kept = faults[: max(0, KEPT_FAULTS - len(self._faults))]
+        self._faults += kept
+        self._more += len(faults) - len(kept)
 
     def __len__(self) -> int:
-        return len(self._faults)
+        return len(self._faults) + self._more
 
     def __enter__(self) -> Self:
         return self
@@ -87,9 +103,10 @@ class Faults:
         traceback: TracebackType | None,
     ) -> None:
         if isinstance(error, GbssError) and self._faults:
-            raise GbssError(*self._faults, *error.faults) from error
+            more = self._more + error.more
+            raise GbssError(*self._faults, *error.faults, more=more) from error
         if error is None and self._faults:
-            raise GbssError(*self._faults)
+            raise GbssError(*self._faults, more=self._more)
 
 
 def in_our_words(error: GbssError | OSError) -> GbssError:

@@ -12,9 +12,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from gbss.data.progress import meter
 from gbss.data.sources import Part
 from gbss.errors import Faults, fail
+from gbss.progress import meter
 
 CHUNK = 1 << 20
 ENCRYPTED = 0x1

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
-from gbss.data.progress import meter
 from gbss.data.sources import Archive
 from gbss.errors import GbssError, fail
+from gbss.progress import meter
 
 CHUNK = 1 << 20
 ATTEMPTS = 5

@@ -11,9 +11,9 @@ from PIL import Image
 
 from gbss.data.drawing import Drawing, Subset
 from gbss.data.federation import federate
-from gbss.data.progress import track
 from gbss.data.scenes import Scene, render
 from gbss.files import atomic_path, write_json
+from gbss.progress import track
 
 
 def draw(drawing: Drawing, folder: Path, progress: bool = True) -> None:

@@ -8,9 +8,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from gbss.data.progress import meter
 from gbss.data.sources import Patches
 from gbss.errors import Fault
+from gbss.progress import meter
 
 CHUNK = 1 << 24
 LONGEST = 4096

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scipy.stats import ttest_ind
-
 from gbss.evaluation.record import Record
 from gbss.reporting.style import group_label
 
@@ -23,6 +21,8 @@ def difference(ours: Sequence[float], others: Sequence[float]) -> tuple[float, f
     Returns:
         mean(ours) - mean(others), and the interval's lower and upper end.
     """
+    from scipy.stats import ttest_ind  # a second that most commands need not wait
+
     result = ttest_ind(ours, others, equal_var=False)
     interval = result.confidence_interval(LEVEL)
     middle = sum(ours) / len(ours) - sum(others) / len(others)

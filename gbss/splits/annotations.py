@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from reprlib import repr as shown
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from gbss.errors import Faults
-from gbss.files import read_json
-from gbss.splits.checks import Entry, check_content
+from gbss.splits.checks import FREQUENCIES, check_parts
+from gbss.splits.columns import ABSENT, Boxes, Images
+from gbss.splits.entries import FEDERATED
+from gbss.splits.part import Numbers, column
+from gbss.splits.parts import collect
+from gbss.splits.usable import usable_boxes
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 Lists = tuple[Ints, Ints]
-"""A list of classes for each of N images: offsets (N + 1,) into positions in ``category_ids``."""
+"""A list of classes for each of N images: offsets (N + 1,), and where they point to: the lists one
+after the other, as positions in ``category_ids``."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Annotations:
 
     Attributes:
         path: The file it was read from.
+        digest: SHA-256 of that file.
         image_ids: (N,).
         file_names: N names, relative to the image folder.
         widths: (N,) pixels.
@@ -37,16 +44,21 @@ class Annotations:
         boxes: (M, 4) x, y, width, height in pixels.
         areas: (M,) area of the object in square pixels.
         crowd: (M,) whether a box stands for a group of objects.
+        ignored: (M,) whether the file says that a box is to be ignored.
+        usable: (M,) whether training can use a box: it is not ignored, at least a pixel wide and
+            high, partly inside of its image, and its area is above 0.
         category_ids: (K,).
         names: K class names.
+        frequencies: K times LVIS's ``r``, ``c`` or ``f``; None: the file has none.
         negatives: Classes that each image is known to lack; None: not a federated file.
         not_exhaustive: Classes of which not every object of an image has a box; None as above.
         mapped: (N,) whether an image comes from a second data set, all of whose images are labeled
             (see ``class_map.py``); None: there is none.
-        further: The other files that it was joined from.
+        further: Path and digest of the other files that it was joined from.
     """
 
     path: Path
+    digest: str
     image_ids: Ints
     file_names: tuple[str, ...]
     widths: Ints
@@ -56,23 +68,34 @@ class Annotations:
     box_classes: Ints
     boxes: Floats
     areas: Floats
-    crowd: NDArray[np.bool_]
+    crowd: Bools
+    ignored: Bools
+    usable: Bools
     category_ids: Ints
     names: tuple[str, ...]
+    frequencies: tuple[str, ...] | None = None
     negatives: Lists | None = None
     not_exhaustive: Lists | None = None
-    mapped: NDArray[np.bool_] | None = None
-    further: tuple[Path, ...] = ()
+    mapped: Bools | None = None
+    further: tuple[tuple[Path, str], ...] = ()
 
     @property
-    def sources(self) -> dict[str, Path]:
-        """The files it was made of, by the names they have in a list of checksums."""
-        named = {f"{path.parent.name}/{path.name}": path for path in self.further}
-        return {self.path.name: self.path} | named
+    def sources(self) -> dict[str, tuple[Path, str]]:
+        """Path and digest of the files it was made of, by their names in a list of checksums."""
+        named = {f"{path.parent.name}/{path.name}": (path, digest) for path, digest in self.further}
+        return {self.path.name: (self.path, self.digest)} | named
+
+    @property
+    def counted(self) -> Bools:
+        """(M,) whether a box counts as one of its class: training can use it, and it is one object.
+
+        Whoever draws, counts or groups by boxes goes by these.
+        """
+        return self.usable & ~self.crowd
 
 
 def read(path: Path, classes: Sequence[str] | None = None) -> Annotations:
-    """Reads and checks an annotation file.
+    """Reads and checks an annotation file, of any size: see docs/decisions/0030.
 
     Args:
         path: A COCO-format detection file.
@@ -82,8 +105,72 @@ def read(path: Path, classes: Sequence[str] | None = None) -> Annotations:
     Raises:
         GbssError: Everything that is wrong with the file.
     """
-    content = read_json(path, what="COCO-format annotation file")
-    return _columns(path, check_content(path, content, classes))
+    parts = collect(path)
+    check_parts(parts, classes)
+    images, kinds = parts.images, parts.categories
+    rows, order = _by_id(images.ids), _by_id(kinds.ids)
+    image_ids, category_ids = column(images.ids)[rows], column(kinds.ids)[order]
+    negatives, not_exhaustive = (_lists(images, key, rows, category_ids) for key in FEDERATED)
+    widths, heights = column(images.widths)[rows], column(images.heights)[rows]
+    frequencies = tuple(kinds.frequencies[row] for row in order)
+    return Annotations(
+        path=path,
+        digest=parts.digest,
+        image_ids=image_ids,
+        file_names=tuple(images.file_names[row] for row in rows),
+        widths=widths,
+        heights=heights,
+        **_box_columns(parts.boxes, image_ids, category_ids, widths, heights),
+        category_ids=category_ids,
+        names=tuple(kinds.names[row] for row in order),
+        frequencies=frequencies if FREQUENCIES.intersection(frequencies) else None,
+        negatives=negatives,
+        not_exhaustive=not_exhaustive,
+    )
+
+
+def _by_id(ids: Numbers) -> Ints:
+    """The rows in the order of their ids."""
+    return np.argsort(column(ids), kind="stable")
+
+
+def _box_columns(
+    part: Boxes, image_ids: Ints, category_ids: Ints, widths: Ints, heights: Ints
+) -> dict[str, Any]:
+    ids = column(part.ids)
+    # Millions of boxes are mostly in order already, and stay where they are.
+    order = slice(None) if (ids[1:] > ids[:-1]).all() else _by_id(part.ids)
+    columns = {
+        "box_ids": ids[order],
+        "box_images": np.searchsorted(image_ids, column(part.image_ids)[order]),
+        "box_classes": np.searchsorted(category_ids, column(part.category_ids)[order]),
+        "boxes": column(part.boxes).reshape(-1, 4)[order],
+        "areas": column(part.areas)[order],
+        "crowd": column(part.crowd)[order].view(np.bool_),
+        "ignored": column(part.ignored)[order].view(np.bool_),
+    }
+    usable = usable_boxes(
+        part.path,
+        columns["boxes"],
+        columns["areas"],
+        columns["ignored"],
+        images=columns["box_images"],
+        widths=widths,
+        heights=heights,
+    )
+    return columns | {"usable": usable}
+
+
+def _lists(images: Images, key: str, rows: Ints, category_ids: Ints) -> Lists | None:
+    """The lists of ids that the images hold, in the order of ``rows``; None if they hold none."""
+    lengths = column(images.lengths[key])
+    if (lengths == ABSENT).all():
+        return None
+    starts = np.cumsum(lengths) - lengths
+    offsets = np.concatenate([[0], np.cumsum(lengths[rows])])
+    shifts = np.repeat(starts[rows] - offsets[:-1], lengths[rows])
+    values = column(images.values[key])[np.arange(offsets[-1]) + shifts]
+    return offsets, np.searchsorted(category_ids, values)
 
 
 def check_images(annotations: Annotations, folder: Path) -> None:
@@ -119,48 +206,3 @@ def check_images(annotations: Annotations, folder: Path) -> None:
                     faults.add(where, found=size_found, expected=expected, fix=fix)
 
 
-def _columns(path: Path, parts: Mapping[str, list[Entry]]) -> Annotations:
-    images, rows, kinds = (
-        sorted(parts[part], key=lambda entry: int(entry["id"]))
-        for part in ("images", "annotations", "categories")
-    )
-
-    def ints(entries: list[Entry], key: str) -> Ints:
-        return np.array([entry[key] for entry in entries], dtype=np.int64)
-
-    image_ids, category_ids = ints(images, "id"), ints(kinds, "id")
-    return Annotations(
-        path=path,
-        image_ids=image_ids,
-        file_names=tuple(entry["file_name"] for entry in images),
-        widths=ints(images, "width"),
-        heights=ints(images, "height"),
-        box_ids=ints(rows, "id"),
-        box_images=np.searchsorted(image_ids, ints(rows, "image_id")),
-        box_classes=np.searchsorted(category_ids, ints(rows, "category_id")),
-        boxes=np.array([entry["bbox"] for entry in rows], dtype=np.float64).reshape(-1, 4),
-        areas=np.array([entry["area"] for entry in rows], dtype=np.float64),
-        crowd=np.array([entry.get("iscrowd", 0) for entry in rows], dtype=np.bool_),
-        category_ids=category_ids,
-        names=tuple(entry["name"] for entry in kinds),
-        negatives=_lists(path, images, "neg_category_ids", category_ids),
-        not_exhaustive=_lists(path, images, "not_exhaustive_category_ids", category_ids),
-    )
-
-
-def _lists(path: Path, images: Sequence[Entry], key: str, category_ids: Ints) -> Lists | None:
-    """A list of category ids per image as a column; None if no image has one."""
-    if not any(key in entry for entry in images):
-        return None
-    known = set(category_ids.tolist())
-    with Faults() as faults:
-        for entry in images:
-            listed = entry.get(key)
-            if not isinstance(listed, list) or not all(id_ in known for id_ in listed):
-                expected = f"{key}: a list of ids in 'categories', as in other images"
-                where, found = f"{path}: image {entry['id']}", f"{key}: {shown(listed)}"
-                faults.add(where, found=found, expected=expected, fix="correct the entry")
-    lists = [sorted(set(entry[key])) for entry in images]
-    offsets = np.cumsum([0, *map(len, lists)], dtype=np.int64)
-    ids = np.array([id_ for each in lists for id_ in each], dtype=np.int64)
-    return offsets, np.searchsorted(category_ids, ids)

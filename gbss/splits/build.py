@@ -70,7 +70,7 @@ def minority_mask(annotations: Annotations, recipe: Recipe) -> NDArray[np.bool_]
             too few boxes.
     """
     by_shots = not (recipe.stated or recipe.given)
-    single = annotations.box_classes[~annotations.crowd]
+    single = annotations.box_classes[annotations.counted]
     boxes = np.bincount(single, minlength=len(annotations.names))
     with Faults() as faults:
         for name in recipe.minority:
@@ -91,7 +91,7 @@ def base_candidates(annotations: Annotations, minority: NDArray[np.bool_]) -> In
 
     Beside a second data set, all of whose images are labeled, only those of that one.
     """
-    majority = ~annotations.crowd & ~minority[annotations.box_classes]
+    majority = annotations.counted & ~minority[annotations.box_classes]
     if annotations.mapped is not None:
         majority &= annotations.mapped[annotations.box_images]
     return np.unique(annotations.box_images[majority])
@@ -142,7 +142,7 @@ def _minority_counts(annotations: Annotations, minority: NDArray[np.bool_]) -> t
     Returns:
         Positions (I,), ascending, and counts (I, number of minority classes).
     """
-    chosen = ~annotations.crowd & minority[annotations.box_classes]
+    chosen = annotations.counted & minority[annotations.box_classes]
     images, rows = np.unique(annotations.box_images[chosen], return_inverse=True)
     columns = (np.cumsum(minority) - 1)[annotations.box_classes[chosen]]
     counts = np.zeros((len(images), int(minority.sum())), dtype=np.int64)

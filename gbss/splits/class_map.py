@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,8 @@ from gbss.splits.annotations import Annotations, Ints
 
 Mask = NDArray[np.bool_]
 
-_FIELDS = {field.name for field in fields(Annotations)}
 _IMAGE_COLUMNS = ("image_ids", "widths", "heights")
-_BOX_COLUMNS = tuple(
-    name
-    for name in ("box_ids", "box_classes", "boxes", "areas", "crowd", "ignored", "usable")
-    if name in _FIELDS
-)
+_BOX_COLUMNS = ("box_ids", "box_classes", "boxes", "areas", "crowd", "ignored", "usable")
 
 
 @dataclass(frozen=True)
@@ -57,13 +52,14 @@ def map_classes(
     table = np.array([place[to[name]] for name in source.names], dtype=np.int64)
     box_classes = table[source.box_classes]
     lost = np.bincount(source.box_classes[box_classes < 0], minlength=len(source.names))
-    kept = (box_classes >= 0) & ~source.crowd
+    kept = (box_classes >= 0) & source.counted
     images = np.isin(np.arange(len(source.image_ids)), source.box_images[kept])
     relabeled = replace(
         source,
         box_classes=box_classes,
         category_ids=category_ids,
         names=tuple(names),
+        frequencies=None,
         negatives=None,
         not_exhaustive=None,
     )
@@ -132,7 +128,7 @@ def join(target: Annotations, mapped: Annotations, folders: tuple[str, str]) -> 
         ),
         box_images=np.concatenate([target.box_images, mapped.box_images + images[0]]),
         mapped=np.repeat([False, True], images),
-        further=(*target.further, mapped.path, *mapped.further),
+        further=(*target.further, (mapped.path, mapped.digest), *mapped.further),
     )
 
 

@@ -29,7 +29,7 @@ def few_shot_by_images(
     Returns:
         Positions of the images, ascending.
     """
-    boxes = minority[annotations.box_classes] & ~annotations.crowd
+    boxes = minority[annotations.box_classes] & annotations.counted
     size = len(minority)
     pairs = np.unique(annotations.box_images[boxes] * size + annotations.box_classes[boxes])
     images, classes = np.divmod(pairs, size)

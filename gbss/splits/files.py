@@ -1,21 +1,20 @@
-"""A split on disk: the committed lists and the annotation files that training reads."""
+"""A split on disk: the committed lists, and with them the files that training reads."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import io
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbss.errors import Faults
-from gbss.files import sha256, write_json, write_text
+from gbss.files import write_text
 from gbss.splits.annotations import Annotations, Ints
 from gbss.splits.build import Split, minority_mask
+from gbss.splits.coco_files import box_images_in, seen_boxes, write_coco
 
 LISTS = ("labeled.txt", "unlabeled.txt", "counts.csv", "recipe.yaml")
 CHECKSUMS = "SHA256SUMS"
@@ -50,7 +49,7 @@ def render_lists(split: Split, annotations: Annotations) -> dict[str, str]:
         "recipe.yaml": split.recipe.to_yaml(),
     }
     sums = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
-    sums |= {name: sha256(path) for name, path in annotations.sources.items()}
+    sums |= {name: digest for name, (_, digest) in annotations.sources.items()}
     texts[CHECKSUMS] = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
     return texts
 
@@ -74,36 +73,6 @@ def write_lists(texts: dict[str, str], lists: Path) -> None:
     for name, text in texts.items():
         if not (lists / name).exists():
             write_text(lists / name, text)
-
-
-def write_coco(split: Split, annotations: Annotations, coco: Path) -> None:
-    """Writes the three annotation files of a split, with what training needs and no more."""
-    labeled = np.union1d(split.base, split.few_shot)
-    seen, hidden = seen_boxes(split, annotations), box_images_in(annotations, split.unlabeled)
-    nothing = np.zeros(len(annotations.box_ids), dtype=np.bool_)
-    _write(annotations, labeled, seen, coco / "labeled.json")
-    # What an image lacks is an annotation, too.
-    silent = replace(annotations, negatives=None, not_exhaustive=None)
-    _write(silent, split.unlabeled, nothing, coco / "unlabeled.json")
-    _write(annotations, split.unlabeled, hidden, coco / "unlabeled_hidden.json")
-
-
-def write_validation(annotations: Annotations, path: Path) -> None:
-    """Writes an annotation file as evaluation needs it: checked, sorted by id, without polygons."""
-    every = np.ones(len(annotations.box_ids), dtype=np.bool_)
-    _write(annotations, annotations.image_ids, every, path)
-
-
-def seen_boxes(split: Split, annotations: Annotations) -> NDArray[np.bool_]:
-    """Which of the M boxes training sees: those of few-shot images, and majority ones of base."""
-    majority = ~minority_mask(annotations, split.recipe)[annotations.box_classes]
-    few_shot = box_images_in(annotations, split.few_shot)
-    return few_shot | (box_images_in(annotations, split.base) & majority)
-
-
-def box_images_in(annotations: Annotations, image_ids: Ints) -> NDArray[np.bool_]:
-    """Which of the M boxes lie in the given images."""
-    return np.isin(annotations.image_ids, image_ids)[annotations.box_images]
 
 
 def _counts(split: Split, annotations: Annotations) -> str:
@@ -147,59 +116,14 @@ def _counts(split: Split, annotations: Annotations) -> str:
 
 def _boxes(annotations: Annotations, chosen: NDArray[np.bool_]) -> Ints:
     """Boxes per class (K,) among the chosen ones."""
-    kinds = annotations.box_classes[chosen & ~annotations.crowd]
+    kinds = annotations.box_classes[chosen & annotations.counted]
     return np.bincount(kinds, minlength=len(annotations.names))
 
 
 def _images(annotations: Annotations, chosen: NDArray[np.bool_]) -> Ints:
     """Images per class (K,) with at least one of the chosen boxes."""
-    single = chosen & ~annotations.crowd
-    pairs = np.stack([annotations.box_images[single], annotations.box_classes[single]], axis=1)
-    kinds = np.unique(pairs, axis=0)[:, 1]
+    single = chosen & annotations.counted
+    # One number per pair: far faster to sort than rows of two.
+    pairs = annotations.box_images[single] * len(annotations.names)
+    kinds = np.unique(pairs + annotations.box_classes[single]) % max(1, len(annotations.names))
     return np.bincount(kinds, minlength=len(annotations.names))
-
-
-def _write(annotations: Annotations, image_ids: Ints, boxes: NDArray[np.bool_], path: Path) -> None:
-    positions = np.flatnonzero(np.isin(annotations.image_ids, image_ids))
-    content: dict[str, Any] = {
-        "images": [
-            {
-                "id": int(annotations.image_ids[number]),
-                "file_name": annotations.file_names[number],
-                "width": int(annotations.widths[number]),
-                "height": int(annotations.heights[number]),
-            }
-            | _federated(annotations, int(number))
-            for number in positions
-        ],
-        "annotations": [
-            {
-                "id": int(annotations.box_ids[number]),
-                "image_id": int(annotations.image_ids[annotations.box_images[number]]),
-                "category_id": int(annotations.category_ids[annotations.box_classes[number]]),
-                "bbox": annotations.boxes[number].tolist(),
-                "area": float(annotations.areas[number]),
-                "iscrowd": int(annotations.crowd[number]),
-            }
-            for number in np.flatnonzero(boxes)
-        ],
-        "categories": [
-            {"id": int(id_), "name": name}
-            for id_, name in zip(annotations.category_ids, annotations.names, strict=True)
-        ],
-    }
-    write_json(path, content, indent=None)
-
-
-def _federated(annotations: Annotations, image: int) -> dict[str, list[int]]:
-    """What a federated file says of an image besides its boxes."""
-    lists = {
-        "neg_category_ids": annotations.negatives,
-        "not_exhaustive_category_ids": annotations.not_exhaustive,
-    }
-    return {
-        key: annotations.category_ids[values[offsets[image] : offsets[image + 1]]].tolist()
-        for key, pair in lists.items()
-        if pair is not None
-        for offsets, values in [pair]
-    }

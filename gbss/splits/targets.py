@@ -97,7 +97,7 @@ def box_counts(annotations: Annotations, rows: Ints) -> Ints:
     counts = np.zeros((len(rows), len(annotations.names)), dtype=np.int64)
     places = np.full(len(annotations.image_ids), -1)
     places[rows] = np.arange(len(rows))
-    boxes = np.flatnonzero((places[annotations.box_images] >= 0) & ~annotations.crowd)
+    boxes = np.flatnonzero((places[annotations.box_images] >= 0) & annotations.counted)
     where = places[annotations.box_images[boxes]], annotations.box_classes[boxes]
     np.add.at(counts, where, 1)
     return counts

@@ -14,7 +14,8 @@ from gbss.errors import Faults
 from gbss.files import sha256
 from gbss.splits.annotations import Annotations, Ints
 from gbss.splits.build import Split, base_candidates, base_size, minority_mask
-from gbss.splits.files import CHECKSUMS, LISTS, box_images_in, render_lists
+from gbss.splits.coco_files import box_images_in
+from gbss.splits.files import CHECKSUMS, LISTS, render_lists
 from gbss.splits.lists import SOURCES, check_division, lines_of, parse_ids, some
 from gbss.splits.recipe import GivenFile, Recipe
 from gbss.splits.targets import check_counts
@@ -78,11 +79,9 @@ def _check_sums(annotations: Annotations, lists: Path, faults: Faults) -> None:
     for line in lines_of(lists / CHECKSUMS):
         digest, _, name = line.partition("  ")
         stated[name] = digest
-    paths = {name: lists / name for name in LISTS} | annotations.sources
-    for name, path in paths.items():
-        if not path.is_file():
-            continue
-        digest = sha256(path)
+    ours = {name: lists / name for name in LISTS if (lists / name).is_file()}
+    files = {name: (path, sha256(path)) for name, path in ours.items()} | annotations.sources
+    for name, (path, digest) in files.items():
         if stated.get(name) != digest:
             expected = f"{stated.get(name, 'no line for this file')} (in {lists / CHECKSUMS})"
             fix = (
@@ -142,5 +141,5 @@ def _check_share(
 
 def _boxes(annotations: Annotations, image_ids: Ints) -> Ints:
     """Boxes per class (K,) in the given images, without crowds."""
-    chosen = box_images_in(annotations, image_ids) & ~annotations.crowd
+    chosen = box_images_in(annotations, image_ids) & annotations.counted
     return np.bincount(annotations.box_classes[chosen], minlength=len(annotations.names))

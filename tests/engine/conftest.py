@@ -6,7 +6,8 @@ from gbss.engine.pretrain import pretrain
 from gbss.engine.run import Run
 from gbss.splits.annotations import read
 from gbss.splits.build import build_split
-from gbss.splits.files import write_split, write_validation
+from gbss.splits.coco_files import write_validation
+from gbss.splits.files import write_split
 
 
 @pytest.fixture(scope="session")

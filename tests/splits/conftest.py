@@ -1,11 +1,13 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from gbss.splits import stream
 from gbss.splits.annotations import Annotations, read
 from gbss.splits.recipe import Recipe
 
@@ -72,3 +74,65 @@ def annotations(coco, write) -> Annotations:
 @pytest.fixture
 def recipe() -> Recipe:
     return Recipe(minority=("bee", "dog"), share=0.2, shots=4, cap=6, seed=1)
+
+
+RLE = {"counts": [3, 5, 7], "size": [10, 20]}
+
+
+@pytest.fixture(scope="session")
+def small() -> Callable[[], dict[str, Any]]:
+    """Makes a valid file with every key that is read, in every form, and some that are not."""
+
+    def small() -> dict[str, Any]:
+        images = [
+            {"id": 40, "file_name": "set/a.jpg", "width": 64, "height": 48, "license": 3},
+            {"id": 7, "file_name": "b ü 😀.png", "width": 31, "height": 97, "x": {"y": [{}, {}]}},
+            {"id": 2**62 + 1, "file_name": "c.jpg", "width": 200, "height": 100},
+            {"id": 12, "file_name": "d.jpg", "width": 10, "height": 20, "coco_url": None},
+        ]
+        boxes = [
+            (900100581904, 7, 9, [1.5, 2, 7, 8.25], 20.5, {"iscrowd": 1, "segmentation": RLE}),
+            (3, 2**62 + 1, 5, [0, 0, 0.5, 30], 15, {"segmentation": [[1, 2, 3.5, 4, 5, 6]]}),
+            (17, 40, 5, [3.25, 4.125, 20, 30.5], 333.3, {"ignore": 1, "iscrowd": 0}),
+            (
+                2**62,
+                2**62 + 1,
+                2,
+                [12.1, 0.30000000000000004, 60, 20],
+                1e3,
+                {"note": '}, {"id": 3'},
+            ),
+            (8, 40, 9, [10, 10, 0, 4], 0, {"parts": [{"id": 1}, {"id": 2}]}),
+            (21, 40, 2, [10, 10, 5, 4], 12, {}),
+            (22, 7, 2, [4, 10, 5, 4], 12, {"isfake": 0}),
+        ]
+        keys = ("id", "image_id", "category_id", "bbox", "area")
+        return {
+            "info": {"year": 2017},
+            "licenses": [{"id": 1}, 5, "a", [1]],
+            "images": images,
+            "annotations": [dict(zip(keys, box, strict=False)) | box[5] for box in boxes],
+            "categories": [
+                {"id": 9, "name": "cat"},
+                {"id": 2, "name": "Zürich", "supercategory": "town"},
+                {"id": 5, "name": "ant"},
+            ],
+            "version": 1.5,
+        }
+
+    return small
+
+
+@pytest.fixture(scope="session")
+def blocks_of() -> Callable[[int], AbstractContextManager[None]]:
+    """Makes a context in which files are read in blocks of so many bytes."""
+
+    @contextmanager
+    def blocks_of(size: int) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stream, "BLOCK", size)
+            patch.setattr(stream, "SMALL_BLOCK", max(1, size // 4))
+            patch.setattr(stream, "FIRST_TRY", max(1, size // 8))
+            yield
+
+    return blocks_of

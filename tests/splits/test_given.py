@@ -8,7 +8,8 @@ import yaml
 
 from gbss.errors import GbssError
 from gbss.splits.build import build_split
-from gbss.splits.files import render_lists, seen_boxes, write_coco, write_lists, write_split
+from gbss.splits.coco_files import seen_boxes, write_coco
+from gbss.splits.files import render_lists, write_lists, write_split
 from gbss.splits.given import given_split
 from gbss.splits.recipe import Target
 from gbss.splits.verify import verify_split

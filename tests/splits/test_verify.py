@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from gbss.errors import GbssError
+from gbss.splits.annotations import read
 from gbss.splits.build import build_split
 from gbss.splits.files import CHECKSUMS, LISTS, render_lists, write_lists
 from gbss.splits.recipe import Target
@@ -48,7 +49,7 @@ def test_a_sound_split_is_read_back(annotations, recipe, lists, split):
 
 def test_other_annotations(annotations, recipe, lists):
     annotations.path.write_text(annotations.path.read_text() + "\n")
-    (fault,) = faults(annotations, recipe, lists)
+    (fault,) = faults(read(annotations.path), recipe, lists)
     assert fault.where == str(annotations.path)
     assert fault.found.startswith("SHA-256 ")
     assert fault.fix == "use the annotation file the split was made of"

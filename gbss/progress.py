@@ -36,16 +36,20 @@ def track(items: Sequence[Item], what: str, *, shown: bool = True) -> Iterator[I
 
 
 @contextmanager
-def meter(total: int, what: str, *, start: int = 0) -> Iterator[Callable[[int], None]]:
+def meter(
+    total: int, what: str, *, start: int = 0, unit: str = "bytes"
+) -> Iterator[Callable[[int], None]]:
     """Yields a function that takes how many more bytes are done, and tells it on standard error.
 
     Args:
         total: How many bytes there are.
         what: What is being done: ``fetching train2017.zip``.
         start: How many of them were done before.
+        unit: What is counted, if not bytes.
     """
     if sys.stderr.isatty():
-        with tqdm(total=total, initial=start, desc=what, unit="B", unit_scale=True) as bar:
+        short = "B" if unit == "bytes" else f" {unit}"
+        with tqdm(total=total, initial=start, desc=what, unit=short, unit_scale=True) as bar:
             yield bar.update
         return
     done, told = start, LINES * start // max(1, total)
@@ -55,6 +59,6 @@ def meter(total: int, what: str, *, start: int = 0) -> Iterator[Callable[[int], 
         done += size
         if (now := LINES * done // max(1, total)) > told:
             told = now
-            print(f"{what}: {done:,} of {total:,} bytes", file=sys.stderr, flush=True)
+            print(f"{what}: {done:,} of {total:,} {unit}", file=sys.stderr, flush=True)
 
     yield advance
