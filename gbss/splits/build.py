@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gbss.errors import Faults, nearest
+from gbss.errors import Faults, fail, nearest
 from gbss.splits.annotations import Annotations, Ints
 from gbss.splits.few_shot import few_shot_by_images
 from gbss.splits.recipe import Recipe
@@ -55,7 +55,14 @@ def build_split(annotations: Annotations, recipe: Recipe) -> Split:
             few_shot = _few_shot(annotations, minority, recipe, rng)
         candidates = base_candidates(annotations, minority)
         free = np.setdiff1d(candidates, few_shot)
-        base = rng.permutation(free)[: base_size(candidates, recipe)]
+        if (size := base_size(candidates, recipe)) > len(free):
+            raise fail(
+                str(annotations.path),
+                found=f"{len(free)} images to draw from",
+                expected=f"at least {size}, the number of labeled images",
+                fix="give the whole annotation file, or scale the recipe (--factor)",
+            )
+        base = rng.permutation(free)[:size]
     labeled = np.union1d(base, few_shot)
     ids = annotations.image_ids
     unlabeled = np.setdiff1d(np.arange(len(ids)), labeled)
@@ -99,6 +106,8 @@ def base_candidates(annotations: Annotations, minority: NDArray[np.bool_]) -> In
 
 def base_size(candidates: Ints, recipe: Recipe) -> int:
     """How many base images the recipe asks for."""
+    if recipe.labeled is not None:
+        return recipe.labeled
     return round(recipe.share * len(candidates))
 
 

@@ -60,7 +60,8 @@ class Recipe:
         seed: Seed of the draw.
         targets: Class name → counts of the authors' own split. With ``labeled``, the draw comes as
             near to them as it can; otherwise they are there to compare with.
-        labeled: Number of labeled images to draw; None leaves it to share and shots.
+        labeled: Number of labeled images to draw; None leaves it to share and shots. Without
+            targets, and so without minority classes, they are drawn at random.
         factor: Below 1, ``labeled`` and ``targets`` are this part of the stated ones, for trying
             things on a smaller file: see `scaled`.
         given: Role → the user's file; nothing is drawn then.
@@ -89,7 +90,7 @@ class Recipe:
     @property
     def stated(self) -> bool:
         """Whether the draw aims at stated counts."""
-        return self.labeled is not None and not self.given
+        return self.labeled is not None and bool(self.targets) and not self.given
 
     def scaled(self, factor: float) -> Recipe:
         """The recipe for a smaller file: total and targets times a factor.

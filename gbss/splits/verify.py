@@ -129,7 +129,7 @@ def _check_share(
     candidates = base_candidates(annotations, minority)
     if len(split.base) != base_size(candidates, recipe):
         found = f"{len(split.base)} base images"
-        expected = f"{base_size(candidates, recipe)}, the recipe's share of {len(candidates)}"
+        expected = f"{base_size(candidates, recipe)} of {len(candidates)}, as the recipe asks"
         faults.add(where, found=found, expected=expected, fix=RESTORE)
     boxes = _boxes(annotations, split.few_shot)
     for number in np.flatnonzero(minority):

@@ -22,7 +22,7 @@ TASKS = (
             for group in ("rare", "common", "frequent")
         },
         classes=tuple(row["name"] for row in _ROWS),
-        recipe=Recipe(minority=(), share=0.1),
+        recipe=Recipe(minority=(), labeled=9_946),
         protocol="lvis",
         drawing=None,
         # Its images are those of COCO 2017, and its val has some of train2017.

@@ -7,6 +7,7 @@ import pytest
 from gbss.errors import GbssError
 from gbss.splits.annotations import read
 from gbss.splits.build import build_split
+from gbss.splits.recipe import Recipe
 
 MAJORITY = {2, 7, 13}
 
@@ -86,3 +87,16 @@ def test_all_impossible_classes_at_once(annotations, recipe):
     doge, dog = caught.value.faults
     assert doge.expected.startswith("did you mean 'dog'?")
     assert dog.expected == "at least 40 boxes that are no crowds"
+
+
+def test_a_number_of_images_without_minority_is_met_exactly(annotations):
+    recipe = Recipe(minority=(), labeled=23)
+    split = build_split(annotations, recipe)
+    assert (len(split.base), len(split.few_shot)) == (23, 0)
+    assert len(split.unlabeled) == len(annotations.image_ids) - 23
+    with_boxes = set(annotations.image_ids[annotations.box_images[annotations.counted]].tolist())
+    assert set(split.base.tolist()) <= with_boxes
+    few = build_split(annotations, recipe.scaled(0.5))
+    assert len(few.base) == 12
+    with pytest.raises(GbssError, match=rf"{len(with_boxes)} images to draw from(.|\n)*least 5000"):
+        build_split(annotations, replace(recipe, labeled=5000))

@@ -18,4 +18,5 @@ def test_classes_and_groups():
 def test_no_annotation_is_taken_away():
     task = tasks.get("lvis")
     assert task.recipe.minority == ()
+    assert task.recipe.labeled == 9946
     assert task.protocol == "lvis"
