@@ -50,7 +50,7 @@ def comparison_note(
         if len(ours) < len(records[0]) or len(others) < len(records[1]):
             continue  # no ground truth
         middle, low, high = difference(ours, others)
-        parts.append(f"{group_label(group)} {middle:+.1f} ({low:+.1f} to {high:+.1f})")
+        parts.append(f"{group_label(group)} {middle:+z.1f} ({low:+z.1f} to {high:+z.1f})")
     text = ", ".join(parts).replace("-", "\N{MINUS SIGN}")
     return f"{names}, difference of the means with Welch's 95 % interval: {text}."
 
