@@ -3,7 +3,7 @@
 ``python benchmarks/annotations.py [--scale 1] [--cases coco lvis objects365] [--folder build]``
 makes files of the size and in the format of COCO train2017, LVIS v1 train and Objects365 v2 train
 (and COCO's once more, indented and with sorted keys; ids are neither consecutive nor in order), and
-prints seconds and peak memory of
+prints seconds, processor time and peak memory of
 
 - plain: reading the file, and nothing else;
 - ours: `gbss.splits.annotations.read`, with all checks and the file's SHA-256;
@@ -22,6 +22,7 @@ import io
 import shutil
 import tempfile
 import time
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -74,20 +75,33 @@ def split(path: Path) -> None:
     shutil.rmtree(folder)
 
 
-def measured(name: str, path: Path) -> tuple[float, float]:
-    """Seconds and peak memory (GiB) of a way in a fresh process, its imports left out."""
+@dataclass(frozen=True)
+class Cost:
+    """What a way takes: seconds by the clock, of the processor, and GiB at the peak."""
+
+    seconds: float
+    processor: float
+    peak: float
+
+    def line(self, name: str, more: str = "") -> str:
+        numbers = f"{self.seconds:8.2f} s {self.processor:8.2f} s CPU {self.peak:6.2f} GiB"
+        return f"  {name:6} {numbers}   {more}".rstrip()
+
+
+def measured(name: str, path: Path) -> Cost:
+    """Costs in a fresh process, its imports left out (but for memory)."""
     with get_context("spawn").Pool(1) as pool:
         return pool.apply(_measured, (name, path))
 
 
-def _measured(name: str, path: Path) -> tuple[float, float]:
-    start = time.perf_counter()
+def _measured(name: str, path: Path) -> Cost:
+    start, processor = time.perf_counter(), time.process_time()
     {"plain": plain, "ours": ours, "usual": usual, "split": split}[name](path)
-    seconds = time.perf_counter() - start
+    seconds, processor = time.perf_counter() - start, time.process_time() - processor
     # getrusage would not do: a child starts with its parent's peak.
     status = Path("/proc/self/status").read_text(encoding="ascii")
     peak = next(int(line.split()[1]) for line in status.splitlines() if line[:6] == "VmHWM:")
-    return seconds, peak * 1024 / GIB
+    return Cost(seconds, processor, peak * 1024 / GIB)
 
 
 def available() -> int:
@@ -100,20 +114,19 @@ def compare(name: str, path: Path) -> None:
     size = path.stat().st_size
     print(f"{name}: {size / 1e6:,.0f} MB")
     plain(path)  # Into the system's cache, if it fits.
-    base, (seconds, peak) = measured("plain", path), measured("ours", path)
-    print(f"  plain  {base[0]:8.2f} s")
-    print(f"  ours   {seconds:8.2f} s {peak:7.2f} GiB   {seconds / base[0]:5.1f}x plain")
+    base, fast = measured("plain", path), measured("ours", path)
+    print(base.line("plain"))
+    print(fast.line("ours", f"{fast.seconds / base.seconds:.0f}x plain"))
     if USUAL_MEMORY[name] * size > available():
         need, free = USUAL_MEMORY[name] * size / GIB, available() / GIB
         print(f"  usual  left out: needs about {need:.0f} GiB, and {free:.0f} GiB are free")
     else:
-        slow, large = measured("usual", path)
-        ratios = f"{slow / seconds:5.1f}x the time, {large / peak:.1f}x the memory of ours"
-        print(f"  usual  {slow:8.2f} s {large:7.2f} GiB   {ratios}")
-    seconds, peak = measured("split", path)
-    print(
-        f"  split  {seconds:8.2f} s {peak:7.2f} GiB   {seconds / base[0]:5.1f}x plain", flush=True
-    )
+        slow = measured("usual", path)
+        time_ratio, memory_ratio = slow.seconds / fast.seconds, slow.peak / fast.peak
+        more = f"{time_ratio:.1f}x the time, {memory_ratio:.1f}x the memory of ours"
+        print(slow.line("usual", more))
+    whole = measured("split", path)
+    print(whole.line("split", f"{whole.seconds / base.seconds:.0f}x plain"), flush=True)
 
 
 def main() -> None:
@@ -125,10 +138,8 @@ def main() -> None:
     for name in arguments.cases:
         need, free = arguments.scale * DISK[name] * GIB, shutil.disk_usage(arguments.folder).free
         if need > free:
-            free_gib = free / GIB
-            print(
-                f"{name}: left out: needs {need / GIB:.0f} GiB of disk, and {free_gib:.0f} are free"
-            )
+            sizes = f"needs {need / GIB:.0f} GiB of disk, and {free / GIB:.0f} are free"
+            print(f"{name}: left out: {sizes}")
             continue
         with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
             path = Path(folder) / f"{name}.json"
