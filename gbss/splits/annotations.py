@@ -23,8 +23,8 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Lists = tuple[Ints, Ints]
-"""A list of classes for each of N images: offsets (N + 1,), and where they point to: the lists one
-after the other, as positions in ``category_ids``."""
+"""A set of classes for each of N images: offsets (N + 1,), and where they point to: the sets one
+after the other, as ascending positions in ``category_ids``."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Annotations:
         not_exhaustive: Classes of which not every object of an image has a box; None as above.
         mapped: (N,) whether an image comes from a second data set, all of whose images are labeled
             (see ``class_map.py``); None: there is none.
-        further: Path and digest of the other files that it was joined from.
+        further: The other files that it was joined from, each with its SHA-256.
     """
 
     path: Path
@@ -81,8 +81,8 @@ class Annotations:
 
     @property
     def sources(self) -> dict[str, tuple[Path, str]]:
-        """Path and digest of the files it was made of, by their names in a list of checksums."""
-        named = {f"{path.parent.name}/{path.name}": (path, digest) for path, digest in self.further}
+        """The files it was made of, each with its SHA-256, by their names in a list of checksums."""
+        named = {f"{file[0].parent.name}/{file[0].name}": file for file in self.further}
         return {self.path.name: (self.path, self.digest)} | named
 
     @property
@@ -162,15 +162,16 @@ def _box_columns(
 
 
 def _lists(images: Images, key: str, rows: Ints, category_ids: Ints) -> Lists | None:
-    """The lists of ids that the images hold, in the order of ``rows``; None if they hold none."""
+    """The lists of ids that the images hold, ascending, by images; None if they hold none."""
     lengths = column(images.lengths[key])
     if (lengths == ABSENT).all():
         return None
-    starts = np.cumsum(lengths) - lengths
-    offsets = np.concatenate([[0], np.cumsum(lengths[rows])])
-    shifts = np.repeat(starts[rows] - offsets[:-1], lengths[rows])
-    values = column(images.values[key])[np.arange(offsets[-1]) + shifts]
-    return offsets, np.searchsorted(category_ids, values)
+    places = np.empty_like(rows)
+    places[rows] = np.arange(len(rows))
+    classes = max(1, len(category_ids))
+    pairs = classes * np.repeat(places, lengths)
+    pairs = np.unique(pairs + np.searchsorted(category_ids, column(images.values[key])))
+    return np.searchsorted(pairs, classes * np.arange(len(rows) + 1)), pairs % classes
 
 
 def check_images(annotations: Annotations, folder: Path) -> None:
@@ -204,5 +205,3 @@ def check_images(annotations: Annotations, folder: Path) -> None:
                     size_found = f"{found[0]} x {found[1]} pixels"
                     fix = "check that images and annotations belong together"
                     faults.add(where, found=size_found, expected=expected, fix=fix)
-
-

@@ -79,14 +79,13 @@ def _check_sums(annotations: Annotations, lists: Path, faults: Faults) -> None:
     for line in lines_of(lists / CHECKSUMS):
         digest, _, name = line.partition("  ")
         stated[name] = digest
-    ours = {name: lists / name for name in LISTS if (lists / name).is_file()}
-    files = {name: (path, sha256(path)) for name, path in ours.items()} | annotations.sources
-    for name, (path, digest) in files.items():
+    files = {name: lists / name for name in LISTS if (lists / name).is_file()}
+    found = {name: (path, sha256(path), RESTORE) for name, path in files.items()}
+    for name, (path, digest) in annotations.sources.items():
+        found[name] = (path, digest, "use the annotation file the split was made of")
+    for name, (path, digest, fix) in found.items():
         if stated.get(name) != digest:
             expected = f"{stated.get(name, 'no line for this file')} (in {lists / CHECKSUMS})"
-            fix = (
-                RESTORE if path.parent == lists else "use the annotation file the split was made of"
-            )
             faults.add(str(path), found=f"SHA-256 {digest}", expected=expected, fix=fix)
 
 

@@ -33,7 +33,7 @@ def test_what_is_written(federated, tmp_path):
                 "file_name": name,
                 "width": width,
                 "height": height,
-                "neg_category_ids": [5, 2] if id_ == 40 else [],
+                "neg_category_ids": [2, 5] if id_ == 40 else [],
                 "not_exhaustive_category_ids": [9] if id_ == 7 else [],
             }
             for id_, name, width, height in (

@@ -212,9 +212,9 @@ def test_files_of_lvis(small, write):
     assert found.frequencies == ("f", "c", "r")
     assert found.image_ids.tolist()[:3] == [7, 12, 40]
     offsets, values = found.negatives
-    assert (offsets.tolist(), values.tolist()) == ([0, 0, 0, 2, 2], [1, 0])
+    assert (offsets.tolist(), values.tolist()) == ([0, 0, 0, 2, 2], [0, 1])
     offsets, values = found.not_exhaustive
-    assert (offsets.tolist(), values.tolist()) == ([0, 1, 4, 4, 4], [2, 0, 2, 1])
+    assert (offsets.tolist(), values.tolist()) == ([0, 1, 4, 4, 4], [2, 0, 1, 2])
 
 
 def test_other_files_have_none_of_it(small, write):
