@@ -16,8 +16,8 @@ IMAGE_SCALES: dict[str, dict[str, Any]] = {
 WITHOUT: dict[str, dict[str, tuple[str, ...]]] = {"small": {"labeled": ("RandAugment",)}}
 """Base detector → view → transforms that are left out.
 
-A detector that is to know its labeled images by heart, as one does after 100 epochs of a tenth of
-COCO, gets there within the demo's schedule only if they look the same each time.
+A detector that is to know its labeled images by heart gets there within the demo's schedule only if
+they look the same each time (docs/decisions/0001).
 """
 
 

@@ -20,10 +20,11 @@ Listener = Callable[[Tensor, Tensor], None]
 class AddedAtOnce(Tensor):
     """A vector that looks like its sum to those who go through it; otherwise a tensor.
 
-    mmdet adds label weights up with Python's ``sum``: element by element, a kernel for each.
+    mmdet adds the label weights of unlabeled images up with Python's ``sum``: element by element,
+    a kernel for each. They, and no others, are given out as this.
     """
 
-    # Whatever is computed from it is a plain tensor.
+    # What is computed from it, and is not itself, is a plain tensor.
     __torch_function__: Any = torch._C._disabled_torch_function_impl  # noqa: SLF001  (torch's way)
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -89,9 +90,9 @@ class WeightedBBoxHead(Shared2FCBBoxHead):
         return losses
 
     def get_targets(self, *args: Any, **kwargs: Any) -> Any:
-        """The targets of mmdet; label weights are `AddedAtOnce`."""
+        """The targets of mmdet; where classes alone count, label weights are `AddedAtOnce`."""
         labels, label_weights, *boxes = super().get_targets(*args, **kwargs)
-        if isinstance(label_weights, Tensor):
+        if not self.with_reg and isinstance(label_weights, Tensor):
             label_weights = label_weights.as_subclass(AddedAtOnce)
         return labels, label_weights, *boxes
 

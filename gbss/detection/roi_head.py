@@ -22,21 +22,22 @@ class RoIHead(StandardRoIHead):
     def classes_alone(self) -> Iterator[None]:
         """Within it, regions are classified and no boxes are predicted."""
         head = self.bbox_head
-        head.with_reg = False
+        before, head.with_reg = head.with_reg, False
         try:
             yield
         finally:
-            head.with_reg = True
+            head.with_reg = before
 
     @contextmanager
     def boxes_alone(self) -> Iterator[None]:
         """Within it, nothing is classified and `loss` looks at positive regions alone."""
         head = self.bbox_head
-        self._boxes_alone, head.with_cls = True, False
+        before, head.with_cls = head.with_cls, False
+        self._boxes_alone = True
         try:
             yield
         finally:
-            self._boxes_alone, head.with_cls = False, True
+            self._boxes_alone, head.with_cls = False, before
 
     def bbox_loss(self, x: Any, sampling_results: Any) -> dict[str, Any]:
         """The losses of the sampled regions, see mmdet."""

@@ -80,8 +80,8 @@ class SoftTeacher(MMDetSoftTeacher):
             if self.method.class_wise:
                 above = self._above_thresholds
                 batch_data_samples = [above(sample) for sample in batch_data_samples]
-        head = self.student.roi_head
-        with head.classes_alone(), head.bbox_head.shown_to(observer):
+        head, teacher = self.student.roi_head, self.teacher.roi_head
+        with head.classes_alone(), teacher.classes_alone(), head.bbox_head.shown_to(observer):
             return loss(x, unsup_rpn_results_list, batch_data_samples, batch_info)
 
     def rcnn_reg_loss_by_pseudo_instances(

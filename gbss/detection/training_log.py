@@ -32,7 +32,8 @@ def snapshot(method: Method, repeats: np.ndarray) -> Arrays:
 
     Returns:
         ``positive`` and ``negative`` (2, C) gradients of `positive_negative` per branch, the
-        negative ones under the class weights of the loss (without GbR: 1), ``weights`` (C,),
+        negative ones under w (equation 5; without GbR: 1; the losses themselves have w^β / m on
+        labeled images and w / m on others), ``weights`` (C,),
         ``factor_mean`` () normaliser m of the factors (without GbR: 1), ``thresholds`` (n,),
         ``mean_scores`` (n,) of the teacher's detections, ``kept`` (n,) pseudo labels since the
         start of the run, summed over processes, ``class_repeats`` (n,) r_c of the unlabeled

@@ -50,7 +50,11 @@ def comparison_note(
         if len(ours) < len(records[0]) or len(others) < len(records[1]):
             continue  # no ground truth
         middle, low, high = difference(ours, others)
+        if len({*ours, *others}) < 2 or low == high:
+            continue  # no spread, no interval
         parts.append(f"{group_label(group)} {middle:+z.1f} ({low:+z.1f} to {high:+z.1f})")
+    if not parts:
+        return f"{names}: no interval, as no group has both ground truth and a spread."
     text = ", ".join(parts).replace("-", "\N{MINUS SIGN}")
     return f"{names}, difference of the means with Welch's 95 % interval: {text}."
 

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch.nn import functional
@@ -100,3 +102,16 @@ def test_label_weights_are_summed_in_one_go():
     assert sum(weights).item() == pytest.approx(4 + 3 * 0.25)
     assert len(weights) == N
     assert type(weights * 2) is type(sum(weights)) is torch.Tensor
+
+
+def test_only_where_classes_alone_count_are_weights_summed_in_one_go(head):
+    result = SimpleNamespace(
+        pos_priors=torch.tensor([[1.0, 2, 9, 8]]),
+        neg_priors=torch.tensor([[1.0, 2, 3, 8], [4.0, 4, 9, 8]]),
+        pos_gt_bboxes=torch.tensor([[1.0, 2, 8, 8]]),
+        pos_gt_labels=torch.tensor([1]),
+    )
+    config = SimpleNamespace(pos_weight=-1)
+    assert len(list(head.get_targets([result], config)[1])) == 3
+    head.with_reg = False
+    assert len(list(head.get_targets([result], config)[1])) == 1

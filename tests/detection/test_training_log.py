@@ -74,7 +74,7 @@ def test_a_new_run_does_not_go_on_with_an_old_log(runner, tmp_path):
 
 
 @pytest.mark.parametrize(("factors", "negative"), [(None, [5, 10, 8]), (FACTORS, [4, 2, 5.5])])
-def test_negative_gradients_are_weighted_where_the_loss_is(factors, negative):
+def test_negative_gradients_are_weighted_in_rows_whose_loss_is(factors, negative):
     method = Method(STATISTICS, THRESHOLDS, WEIGHTS, factors, class_wise=True)
     method.statistics.running[0] = torch.tensor([[-9.0, 2, 3], [4, -9, 6], [7, 1, -9]])
     method.class_weights = torch.tensor([0.5, 2.0, 0.0])

@@ -44,11 +44,11 @@ def test_the_demo_from_nothing(snakemake):
         "draw": "1",
         "split": "1",
         "pretrain": "1",
-        "train": "2",
-        "detect": "2",
-        "evaluate": "2",
-        "publish": "2",
-        "table": "1",
+        "train": "9",
+        "detect": "9",
+        "evaluate": "9",
+        "publish": "9",
+        "table": "6",
         "all_tables": "1",
     }
 

@@ -87,6 +87,14 @@ def drawing_digest(task):
     return drawing.digest() if drawing else None
 
 
+def crops_digest(name):
+    """What changes when the crops do that a backbone learns from; None for one that is fetched."""
+    if name is None:
+        return None
+    task = tasks.get(name)
+    return task.drawing.without(task.recipe.minority).digest()
+
+
 def job(rule):
     """What the scale says one job of a rule asks for."""
     return SCALE.resources[rule]

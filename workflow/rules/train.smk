@@ -15,7 +15,7 @@ rule pretrain:
         runtime=30,
     params:
         settings=dict(SCALE.pretraining),
-        drawing=drawing_digest(SCALE.pretraining.get("task")),
+        drawing=crops_digest(SCALE.pretraining.get("task")),
         scale=SCALE_NAME,
     message:
         f"pre-training the backbone that all rows of the scale {SCALE.scale} start from"
