@@ -1,0 +1,38 @@
+"""The command line. Heavy imports stand inside the commands, so that light ones stay light."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from gbss.cli import data, reports, runs, splits
+from gbss.errors import GbssError, in_our_words
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Returns:
+        0, or 1 after an error that was printed to standard error.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except (GbssError, OSError) as error:
+        # A loading process hands its error on as text, behind its whole traceback.
+        text = str(in_our_words(error)).rsplit("GbssError: ", 1)[-1].strip()
+        print(f"error: {text}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gbss",
+        description="Gradient-based sampling for class-imbalanced semi-supervised detection.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for module in (data, splits, runs, reports):
+        module.add_to(commands)
+    return parser

@@ -1,0 +1,78 @@
+"""Commands that show results: `gbss table`, `gbss figure`, `gbss readme`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gbss import tasks
+from gbss.cli.choices import Commands, named, stand_in
+
+
+def add_to(commands: Commands) -> None:
+    """Adds the commands to the parser."""
+    command = commands.add_parser("table", help="render a table from run records")
+    command.add_argument("table")
+    command.add_argument("--scale", required=True)
+    command.add_argument("--results", type=Path, default=Path("results"))
+    command.set_defaults(command=_table)
+
+    command = commands.add_parser("figure", help="draw a figure")
+    command.add_argument("figure", choices=["class-distribution"])
+    command.add_argument("--task", required=True)
+    command.add_argument("--results", type=Path, default=Path("results"))
+    command.set_defaults(command=_figure)
+
+    command = commands.add_parser("readme", help="bring the README's tables up to date")
+    command.add_argument("--check", action="store_true", help="fail if they are not")
+    command.set_defaults(command=_readme)
+
+
+def _table(options: argparse.Namespace) -> None:
+    from gbss.experiments import load_experiments
+    from gbss.reporting.records import load_records
+    from gbss.reporting.tables import build_table, write_table
+    from gbss.scales import load_scale
+
+    scale, experiments = load_scale(options.scale), load_experiments()
+    spec = named("table", options.table, experiments.tables)
+    task = stand_in(scale, f"table {spec.id!r}", spec.task)
+    rows = experiments.rows_of(spec.id)
+    records = {
+        row.id: load_records(
+            options.results / "runs",
+            scale.scale,
+            task.name,
+            row.id,
+            scale.settings(row),
+        )
+        for row in rows
+    }
+    table = build_table(
+        spec,
+        rows,
+        records,
+        scale=scale.scale,
+        summary=scale.summary,
+        task=task,
+        planned_seeds=scale.seeds,
+    )
+    write_table(table, options.results / "tables" / scale.scale)
+    print(table.markdown())
+
+
+def _figure(options: argparse.Namespace) -> None:
+    from gbss.reporting.figures import class_distribution as figure
+
+    task = tasks.get(options.task)
+    classes = figure.class_images(Path("splits") / task.name / "counts.csv", task)
+    path = options.results / "figures" / "splits" / f"class-distribution-{task.name}"
+    figure.write_class_distribution(classes, task, path)
+    print(figure.summary(classes, task.groups))
+    print(f"{path}.pdf, .png and .csv")
+
+
+def _readme(options: argparse.Namespace) -> None:
+    from gbss.reporting.readme import update_readme
+
+    update_readme(Path("README.md"), check=options.check)

@@ -1,0 +1,104 @@
+"""Commands of a run: `gbss pretrain`, `train`, `detect`, `record`, `evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gbss import tasks
+from gbss.cli.choices import Commands, named, stand_in
+
+if TYPE_CHECKING:
+    from gbss.engine.run import Run
+
+
+def add_to(commands: Commands) -> None:
+    """Adds the commands to the parser."""
+    command = commands.add_parser("pretrain", help="make the backbone that runs start from")
+    command.add_argument("--scale", required=True)
+    command.set_defaults(command=_pretrain)
+
+    for name, function, text in (
+        ("train", _train, "train one run, or go on with it"),
+        ("detect", _detect, "write the detections of a finished run"),
+        ("record", _record, "evaluate the detections of a run and write its record"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--scale", required=True, help="demo, smoke, paper or a YAML file")
+        command.add_argument("--row", required=True, help="row of workflow/experiments.yaml")
+        command.add_argument("--seed", required=True, type=_seed)
+        command.set_defaults(command=function)
+        if name == "record":
+            command.add_argument("--output", required=True, type=Path)
+
+    command = commands.add_parser("evaluate", help="print the AP of a file of detections")
+    command.add_argument("--annotations", required=True, type=Path)
+    command.add_argument("--detections", required=True, type=Path)
+    command.add_argument("--task", help="by its protocol, with its groups")
+    command.set_defaults(command=_evaluate)
+
+
+def _seed(text: str) -> int:
+    from gbss.scales import SEEDS
+
+    value = int(text)
+    if not 0 <= value < SEEDS:
+        raise ValueError
+    return value
+
+
+def _pretrain(options: argparse.Namespace) -> None:
+    from gbss.engine.pretrain import pretrain
+    from gbss.scales import load_scale
+
+    scale = load_scale(options.scale)
+    path = Path("build") / scale.scale / "backbone.pth"
+    pretrain(scale.pretraining, scale.detector, path)
+
+
+def _run(options: argparse.Namespace) -> Run:
+    from gbss.configs.resolve import Inputs
+    from gbss.engine.run import Run, run_folder
+    from gbss.experiments import load_experiments
+    from gbss.scales import load_scale
+
+    scale = load_scale(options.scale)
+    row = named("row", options.row, load_experiments().rows)
+    task = stand_in(scale, f"row {row.id!r}", row.task)
+    folder = run_folder(scale.scale, task.name, row.id, options.seed)
+    return Run(task, row, scale, options.seed, folder, Inputs.of(task, scale))
+
+
+def _train(options: argparse.Namespace) -> None:
+    from gbss.engine.train import train
+
+    train(_run(options))
+
+
+def _detect(options: argparse.Namespace) -> None:
+    from gbss.engine.detect import detect
+
+    run = _run(options)
+    detect(run, run.detections)
+
+
+def _record(options: argparse.Namespace) -> None:
+    from gbss.engine.record import record
+
+    record(_run(options), options.output)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from gbss.evaluation.groups import group_means
+    from gbss.evaluation.per_class import evaluate
+    from gbss.reporting.console import print_evaluation
+
+    task = tasks.get(options.task) if options.task else None
+    per_class = evaluate(
+        options.annotations,
+        options.detections,
+        task.classes if task else None,
+        protocol=task.protocol if task else "coco",
+    )
+    print_evaluation(per_class, group_means(per_class, task.groups if task else {}))

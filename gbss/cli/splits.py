@@ -1,0 +1,81 @@
+"""Commands on splits: `gbss split`, `gbss verify`, `gbss overlap`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gbss import tasks
+from gbss.cli.choices import Commands
+from gbss.splits.recipe import ROLES
+
+
+def add_to(commands: Commands) -> None:
+    """Adds the commands to the parser."""
+    command = commands.add_parser("split", help="build the labeled and unlabeled images of a task")
+    command.add_argument("task")
+    command.add_argument("--root", type=Path, help="folder with the task's files")
+    command.add_argument("--factor", type=float, help="this part of the stated counts, for trying")
+    for role in ROLES:
+        text = f"your own {role} images, not drawn ones: a COCO-format file or a list of ids"
+        command.add_argument(f"--{role}", type=Path, metavar="FILE", help=text)
+    command.set_defaults(command=_split)
+
+    command = commands.add_parser("verify", help="check a split against its annotation file")
+    command.add_argument("task")
+    command.add_argument("--root", type=Path, help="folder with the task's files")
+    command.add_argument("--images", action="store_true", help="also open every image file")
+    command.set_defaults(command=_verify)
+
+    command = commands.add_parser("overlap", help="labeled images that splits have in common")
+    command.add_argument("--splits", type=Path, default=Path("splits"))
+    command.set_defaults(command=_overlap)
+
+
+def _split(options: argparse.Namespace) -> None:
+    from gbss.splits.coco_files import write_validation
+    from gbss.splits.deviation import deviation_text
+    from gbss.splits.files import write_split
+    from gbss.splits.source import choose_split
+    from gbss.tasks.inputs import read_train, read_val
+
+    task = tasks.get(options.task)
+    annotations, validation = read_train(task, _root(options)), read_val(task, _root(options))
+    lists, coco = Path("splits") / task.name, Path("build/splits") / task.name
+    roles = {role: getattr(options, role.replace("-", "_")) for role in ROLES}
+    files = {role: path for role, path in roles.items() if path is not None}
+    split = choose_split(annotations, task.recipe, lists, files=files, factor=options.factor)
+    write_split(split, annotations, lists=lists, coco=coco)
+    write_validation(validation, coco / "val.json")
+    if deviations := deviation_text((lists / "counts.csv").read_text(encoding="utf-8")):
+        print(deviations)
+    labeled = len(split.base) + len(split.few_shot)
+    print(
+        f"{task.name}: {labeled} labeled images ({len(split.few_shot)} of them few-shot), "
+        f"{len(split.unlabeled)} unlabeled; per class in {lists / 'counts.csv'}"
+    )
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from gbss.splits.annotations import check_images
+    from gbss.splits.verify import verify_split
+    from gbss.tasks.inputs import read_train
+
+    task = tasks.get(options.task)
+    annotations = read_train(task, _root(options))
+    if options.images:
+        check_images(annotations, _root(options) / task.train_images)
+    split = verify_split(annotations, task.recipe, Path("splits") / task.name)
+    labeled = len(split.base) + len(split.few_shot)
+    print(f"{task.name}: {labeled} labeled and {len(split.unlabeled)} unlabeled images, as stated")
+
+
+def _overlap(options: argparse.Namespace) -> None:
+    from gbss.splits.overlap import overlap_text, write_overlaps
+
+    print(overlap_text(write_overlaps(options.splits)))
+
+
+def _root(options: argparse.Namespace) -> Path:
+    root: Path | None = options.root
+    return root or Path("build/data") / options.task
