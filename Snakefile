@@ -11,6 +11,8 @@ from pathlib import Path
 from gbss import tasks
 from gbss.errors import fail, nearest
 from gbss.experiments import load_experiments
+from gbss.grid import Grid, Place
+from gbss.grid.place import results_of
 from gbss.scales import load_scale
 
 for key in set(config) - {"scale", "results"}:
@@ -25,8 +27,9 @@ SCALE_NAME = config.get("scale", "paper")
 SCALE = load_scale(SCALE_NAME)
 # Where records and tables go. Under build/ unless `results=results` is asked for: a demo reproduces
 # the published numbers beside them instead of replacing them.
-RESULTS = config.get("results", f"build/{SCALE.scale}/results")
+RESULTS = config.get("results", str(results_of(SCALE.scale)))
 EXPERIMENTS = load_experiments()
+GRID = Grid(SCALE, EXPERIMENTS)
 
 
 include: "workflow/rules/common.smk"

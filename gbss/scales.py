@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from gbss import tasks
 from gbss.errors import Faults, fail, nearest
-from gbss.experiments import WORKFLOW, Row, load_experiments
+from gbss.experiments import WORKFLOW, Row
 from gbss.schema import check_schema, read_yaml
 
 SEEDS = 2**32
@@ -118,7 +118,6 @@ class Scale:
     method: MethodWindows
     batch: Batch
     resources: Mapping[str, Job]
-    rows: tuple[str, ...] | None = None
 
     def task_of(self, task: str) -> str | None:
         """The task that stands for ``task`` at this scale; None if it has no place here."""
@@ -169,7 +168,7 @@ class Scale:
         """The part that decides what a run of a row computes: no seeds, machine facts and names."""
         parts: dict[str, Any] = asdict(self)
         parts["schedule"]["decay"] = list(self.schedule.decay)  # as JSON gives it back
-        for name in ("scale", "summary", "seeds", "tasks", "roots", "resources", "rows"):
+        for name in ("scale", "summary", "seeds", "tasks", "roots", "resources"):
             del parts[name]
         # Neither changes a result, so neither may make a finished run look outdated.
         for name in ("checkpoint_interval", "log_interval"):
@@ -206,7 +205,6 @@ def load_scale(name: str) -> Scale:
     with Faults() as faults:
         _check_name(faults, raw["scale"], path)
         _check_tasks(faults, raw, path)
-        _check_rows(faults, raw.get("rows", []), path)
         _check_numbers(faults, raw, path)
     schedule = raw["schedule"] | {"decay": tuple(raw["schedule"]["decay"])}
     return Scale(
@@ -214,7 +212,6 @@ def load_scale(name: str) -> Scale:
             raw
             | {
                 "seeds": tuple(raw["seeds"]),
-                "rows": tuple(raw["rows"]) if "rows" in raw else None,
                 "schedule": Schedule(**schedule),
                 "optimizer": Optimizer(**raw["optimizer"]),
                 "method": MethodWindows(**raw["method"]),
@@ -253,14 +250,6 @@ def _check_tasks(faults: Faults, raw: Mapping[str, Any], path: Path) -> None:
             expected = f"an embedded task: {', '.join(embedded)}"
             fix = "name one of these, or give a 'checkpoint'"
             faults.add(f"{path}: {key}", found=repr(task), expected=expected, fix=fix)
-
-
-def _check_rows(faults: Faults, rows: Sequence[str], path: Path) -> None:
-    known = load_experiments().rows if rows else {}
-    for row in rows:
-        if row not in known:
-            fix = "name a row of workflow/experiments.yaml"
-            faults.add(f"{path}: rows", found=repr(row), expected=nearest(row, known), fix=fix)
 
 
 def _check_numbers(faults: Faults, raw: Mapping[str, Any], path: Path) -> None:

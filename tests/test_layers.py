@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LIGHT = ["cli", "data", "evaluation", "experiments", "reporting", "scales", "splits", "tasks"]
+LIGHT = [
+    "cli",
+    "data",
+    "evaluation",
+    "experiments",
+    "grid",
+    "reporting",
+    "scales",
+    "splits",
+    "tasks",
+]
 WITHOUT = """
 import importlib, pkgutil, sys
 for name in ("mmcv", "mmdet", "mmengine", "torch"):

@@ -6,7 +6,7 @@ from gbss.reporting.readme import update_readme
 def test_the_tables_in_the_readme_are_the_published_ones(repository):
     update_readme(repository / "README.md", check=True)
     text = (repository / "README.md").read_text()
-    assert text.count("<!-- begin results/tables/demo/main_coco.md -->") == 1
+    assert text.count("<!-- begin results/tables/demo/headline.md -->") == 1
     assert not re.search("@[A-Z]+@", text)
 
 

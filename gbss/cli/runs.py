@@ -59,14 +59,15 @@ def _pretrain(options: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> Run:
     from gbss.configs.resolve import Inputs
-    from gbss.engine.run import Run, run_folder
+    from gbss.engine.run import Run
     from gbss.experiments import load_experiments
+    from gbss.grid import Place
     from gbss.scales import load_scale
 
     scale = load_scale(options.scale)
     row = named("row", options.row, load_experiments().rows)
     task = stand_in(scale, f"row {row.id!r}", row.task)
-    folder = run_folder(scale.scale, task.name, row.id, options.seed)
+    folder = Place(scale.scale, task.name, row.id, options.seed).folder
     return Run(task, row, scale, options.seed, folder, Inputs.of(task, scale))
 
 

@@ -20,6 +20,7 @@ from gbss.errors import GbssError, fail
 from gbss.evaluation.record import digest
 from gbss.experiments import Row
 from gbss.files import read_json, sha256, write_json
+from gbss.grid.place import MANIFEST, MODEL
 from gbss.scales import Scale
 from gbss.tasks import Task
 
@@ -68,7 +69,7 @@ class Run:
     @property
     def model(self) -> Path:
         """The final weights."""
-        return self.folder / "model.pth"
+        return self.folder / MODEL
 
     @property
     def detections(self) -> Path:
@@ -78,7 +79,7 @@ class Run:
     @property
     def manifest(self) -> Path:
         """What was run, with what, and for how long."""
-        return self.folder / "run.json"
+        return self.folder / MANIFEST
 
     def checksums(self) -> dict[str, str]:
         """SHA-256 of the files that decide what is learned: labeled, unlabeled, backbone.
@@ -117,11 +118,6 @@ class Run:
                 "inputs": self.checksums(),
             }
         )
-
-
-def run_folder(scale: str, task: str, row: str, seed: int) -> Path:
-    """Where the workflow keeps a run."""
-    return Path("build") / scale / "runs" / task / row / f"seed-{seed}"
 
 
 def essence(config: Mapping[str, Any], row: Row) -> dict[str, Any]:

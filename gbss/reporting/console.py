@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from gbss.evaluation.groups import GroupResult
 from gbss.evaluation.per_class import PerClass
@@ -30,7 +30,7 @@ def evaluation_text(per_class: PerClass, groups: Mapping[str, GroupResult]) -> s
     for name, result in groups.items():
         count = f"{result.evaluated} of {result.classes}"
         lines.append((name, count, *map(_fraction, (result.ap, result.ap50, result.ap75))))
-    return _aligned(lines)
+    return aligned(lines)
 
 
 def print_evaluation(per_class: PerClass, groups: Mapping[str, GroupResult]) -> None:
@@ -42,9 +42,14 @@ def _fraction(value: float | None) -> str:
     return NO_GROUND_TRUTH if value is None or math.isnan(value) else f"{value:.3f}"
 
 
-def _aligned(lines: Sequence[tuple[str, ...]]) -> str:
+def aligned(lines: Sequence[tuple[str, ...]], left: Collection[int] = (0,)) -> str:
+    """Lines of equally many texts as columns; those named in ``left`` begin at their left."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join([first.ljust(widths[0]), *map(str.rjust, rest, widths[1:])])
-        for first, *rest in lines
-    )
+    shown = [
+        (text.ljust(width) if place in left else text.rjust(width))
+        for line in lines
+        for place, (text, width) in enumerate(zip(line, widths, strict=True))
+    ]
+    count = len(widths)
+    rows = ["  ".join(shown[k : k + count]) for k in range(0, len(shown), count)]
+    return "\n".join(row.rstrip() for row in rows)

@@ -40,7 +40,7 @@ def planned(said):
 
 
 def test_the_demo_from_nothing(snakemake):
-    assert planned(snakemake("-n", "all_tables", profile="workflow/profiles/demo")) == {
+    assert planned(snakemake("-n", "table_headline", profile="workflow/profiles/demo")) == {
         "draw": "1",
         "split": "1",
         "pretrain": "1",
@@ -48,8 +48,8 @@ def test_the_demo_from_nothing(snakemake):
         "detect": "9",
         "evaluate": "9",
         "publish": "9",
-        "table": "6",
-        "all_tables": "1",
+        "table": "1",
+        "table_headline": "1",
     }
 
 
@@ -131,16 +131,11 @@ def test_an_unknown_key_is_refused(snakemake):
 
 @pytest.mark.slow
 def test_the_whole_pipeline_at_the_smallest_scale(snakemake, repository, tmp_path):
-    said = snakemake("--cores", "2", "all_tables")
+    said = snakemake("--cores", "2", "table_headline")
     assert "soft-teacher, seed 1: 12/12 iterations" in said
     assert "gbss, seed 2: 12/12 iterations" in said
     tables = tmp_path / "build/smoke/results/tables/smoke"
-    (planned_row, missing_row) = (
-        next(line for line in (tables / "main_coco.md").read_text().splitlines() if name in line)
-        for name in ("| Soft Teacher |", "| Soft Teacher + RFS |")
-    )
-    assert "missing" not in planned_row
-    assert "missing" in missing_row
+    assert "missing" not in (tables / "headline.md").read_text()
     record = run_record.read(tmp_path / "build/smoke/results/runs/smoke/mini-coco/gbss/seed-2.json")
     assert record["training"]["iterations"] == 12
     assert record["images"] == 250
@@ -149,11 +144,6 @@ def test_the_whole_pipeline_at_the_smallest_scale(snakemake, repository, tmp_pat
     for path in (repository / "splits/mini-coco").iterdir():
         assert (tmp_path / "splits/mini-coco" / path.name).read_bytes() == path.read_bytes()
 
-    assert "Nothing to be done" in snakemake("all_tables")
+    assert "Nothing to be done" in snakemake("table_headline")
     labeled = json.loads((tmp_path / "build/splits/mini-coco/labeled.json").read_text())
     assert labeled["annotations"]
-
-    # Another table is another rendering, another row is another training.
-    (tables / "solver.md").unlink()
-    assert planned(snakemake("-n", "all_tables")) == {"table": "1", "all_tables": "1"}
-    assert planned(snakemake("-n", "row_gbss_direct"))["train"] == "2"

@@ -1,8 +1,9 @@
 # Paths and the questions that rules ask about the grid.
 
-RUN = f"build/{SCALE.scale}/runs/{{task}}/{{row}}/seed-{{seed}}"
+PLACE = Place(SCALE.scale, "{task}", "{row}", "{seed}")
+RUN = str(PLACE.folder)
 RECORD = f"build/{SCALE.scale}/records/{{task}}/{{row}}/seed-{{seed}}.json"
-PUBLISHED = f"{RESULTS}/runs/{SCALE.scale}/{{task}}/{{row}}/seed-{{seed}}.json"
+PUBLISHED = str(PLACE.record(Path(RESULTS)))
 TABLE = f"{RESULTS}/tables/{SCALE.scale}/{{table}}"
 BACKBONE = f"build/{SCALE.scale}/backbone.pth"
 SPLIT = "build/splits/{task}"
@@ -44,41 +45,12 @@ def fetch_command(task):
 
 def runs_of(rows):
     """Published records of rows at this scale, for every planned seed."""
-    return [
-        PUBLISHED.format(task=SCALE.task_of(row.task), row=row.id, seed=seed)
-        for row in rows
-        for seed in SCALE.seeds
-    ]
-
-
-def rows_here():
-    """Rows whose task has a place at this scale."""
-    return [row for row in EXPERIMENTS.rows.values() if SCALE.task_of(row.task)]
-
-
-def planned_rows():
-    """Those of them that all_tables trains."""
-    return [row for row in rows_here() if SCALE.rows is None or row.id in SCALE.rows]
+    return [place.record(Path(RESULTS)) for place in GRID.places(rows)]
 
 
 def records_of_table(wildcards):
-    """Records of the planned rows, and what is published of the others."""
-    planned = runs_of(planned_rows())
-    records = runs_of(EXPERIMENTS.rows_of(wildcards.table))
-    return [path for path in records if path in planned or Path(path).exists()]
-
-
-def tables_here():
-    """Tables whose task has a place at this scale."""
-    return [
-        name for name, spec in EXPERIMENTS.tables.items() if SCALE.task_of(spec.task)
-    ]
-
-
-def planned_tables():
-    """Those of them that show a planned row."""
-    shown = {name for row in planned_rows() for name in row.tables}
-    return [name for name in tables_here() if name in shown]
+    """Records of all rows of a table."""
+    return runs_of(EXPERIMENTS.rows_of(wildcards.table))
 
 
 def drawing_digest(task):

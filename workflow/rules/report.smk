@@ -25,7 +25,7 @@ rule table:
         " >> {log:q} 2> >(tee -a {log:q} >&2)"
 
 
-for name in tables_here():
+for name in GRID.tables():
 
     rule:
         name:
@@ -37,7 +37,7 @@ for name in tables_here():
             f"the table {name} is up to date"
 
 
-for row in rows_here():
+for row in GRID.rows():
 
     rule:
         name:
@@ -53,7 +53,7 @@ rule all_tables:
     input:
         [
             multiext(TABLE.format(table=name), ".md", ".csv", ".tex")
-            for name in planned_tables()
+            for name in GRID.tables()
         ],
     localrule: True
     message:

@@ -1,0 +1,104 @@
+"""Commands on the whole grid of runs: `gbss rows`, `gbss status`, `gbss plan`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gbss.cli.choices import Commands
+from gbss.errors import fail
+
+if TYPE_CHECKING:
+    from gbss.grid import Grid
+
+
+def add_to(commands: Commands) -> None:
+    """Adds the commands to the parser."""
+    command = commands.add_parser("rows", help="list the rows: tables, state, cost")
+    command.add_argument("targets", nargs="*", metavar="TARGET", help="default: all_tables")
+    command.set_defaults(command=_rows)
+    _add_scale(command)
+
+    command = commands.add_parser("status", help="how far every run is, and what failed and why")
+    command.set_defaults(command=_status)
+    _add_scale(command)
+
+    command = commands.add_parser("plan", help="jobs, hours and disk, before anything starts")
+    command.add_argument("targets", nargs="*", metavar="TARGET", help="default: all_tables")
+    command.set_defaults(command=_plan)
+    _add_scale(command)
+
+
+def _add_scale(command: argparse.ArgumentParser) -> None:
+    group = command.add_mutually_exclusive_group(required=True)
+    group.add_argument("--scale", help="demo, smoke, paper or a YAML file")
+    group.add_argument("--profile", type=Path, help="the profile that Snakemake would be given")
+    command.add_argument("--results", type=Path, help="default: where the workflow writes to")
+
+
+def _grid(options: argparse.Namespace) -> tuple[Grid, Path]:
+    """The grid of a scale or a profile, and the folder that its results go to."""
+    from gbss.experiments import load_experiments
+    from gbss.grid import Grid
+    from gbss.grid.place import results_of
+    from gbss.scales import load_scale
+
+    config = {"scale": options.scale} if options.scale else _configured(options.profile)
+    scale = load_scale(config["scale"])
+    results = options.results or Path(config.get("results", results_of(scale.scale)))
+    return Grid(scale, load_experiments()), results
+
+
+def _configured(profile: Path) -> dict[str, str]:
+    """What a profile of Snakemake gives as ``--config``."""
+    from gbss.schema import read_yaml
+
+    path = profile / "config.yaml"
+    entries = read_yaml(path, what="profile of Snakemake").get("config", [])
+    config = dict(str(entry).split("=", 1) for entry in entries if "=" in str(entry))
+    if "scale" not in config:
+        raise fail(
+            f"{path}: config",
+            found=repr(entries),
+            expected="an entry scale=NAME",
+            fix="name a profile that chooses a scale, or give --scale",
+        )
+    return config
+
+
+def _rows(options: argparse.Namespace) -> None:
+    from gbss.grid.cost import Costs
+    from gbss.grid.state import state_of
+    from gbss.reporting.grid import rows_text
+
+    grid, results = _grid(options)
+    costs = Costs(grid.scale, [Path("results")])
+    rows, _ = grid.chosen(options.targets or ["all_tables"])
+    listed = []
+    for row in rows:
+        places = grid.places([row])
+        speed = costs.speed(places[0].task, row.id)
+        whole = grid.scale.schedule.iterations * len(places)
+        states = [state_of(place, Path("results"), results) for place in places]
+        listed.append((row, states, None if speed is None else speed.seconds * whole))
+    print(rows_text(listed, grid.scale.resources["train"].gpu))
+
+
+def _status(options: argparse.Namespace) -> None:
+    from gbss.grid.state import state_of
+    from gbss.reporting.grid import status_text
+
+    grid, results = _grid(options)
+    places = grid.places(grid.rows())
+    print(status_text({place: state_of(place, Path("results"), results) for place in places}))
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from gbss.grid.cost import Costs
+    from gbss.grid.plan import make_plan
+    from gbss.reporting.grid import plan_text
+
+    grid, results = _grid(options)
+    costs = Costs(grid.scale, [Path("results")])
+    print(plan_text(make_plan(grid, options.targets or ["all_tables"], results, costs)))

@@ -1,0 +1,110 @@
+"""What a run costs: from the records of earlier runs, or from a file of measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from gbss.errors import GbssError
+from gbss.evaluation import record as run_record
+from gbss.experiments import WORKFLOW
+from gbss.grid.place import Place, results_of
+from gbss.scales import Scale
+from gbss.schema import check_schema, read_yaml
+
+SPEED = WORKFLOW.parent / "benchmarks/speed.yaml"
+"""Detector → what its training takes; `benchmarks/speed.py` measures it on the machine at hand."""
+
+_SCHEMA = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["seconds", "source"],
+        "properties": {
+            "seconds": {"type": "number", "exclusiveMinimum": 0},
+            "source": {"type": "string", "minLength": 1},
+            "checkpoint_mb": {"type": "number", "exclusiveMinimum": 0},
+            "model_mb": {"type": "number", "exclusiveMinimum": 0},
+        },
+    },
+}
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What training takes.
+
+    Attributes:
+        seconds: Per iteration.
+        source: Who says so, and of what machine.
+        checkpoint_mb: Size of a checkpoint in 10^6 bytes; None if nobody says.
+        model_mb: Size of the final weights; None if nobody says.
+    """
+
+    seconds: float
+    source: str
+    checkpoint_mb: float | None = None
+    model_mb: float | None = None
+
+
+class Costs:
+    """The speeds that are known at a scale.
+
+    Args:
+        scale: The scale.
+        roots: Folders of published records to learn from: ``results``.
+        speeds: The file of measurements.
+
+    Raises:
+        GbssError: The file of measurements is broken.
+    """
+
+    def __init__(self, scale: Scale, roots: Sequence[Path], speeds: Path = SPEED) -> None:
+        self.scale = scale
+        self._roots = (*roots, results_of(scale.scale))
+        raw: dict[str, Any] = read_yaml(speeds, what="file of measured speeds")
+        check_schema(raw, _SCHEMA, source=speeds)
+        self._measured = Speed(**raw[scale.detector]) if scale.detector in raw else None
+        self._source = speeds
+
+    def speed(self, task: str, row: str) -> Speed | None:
+        """What training a row takes; None if nothing says so.
+
+        The row's own records come first, then those of other rows of the scale, then the file.
+        """
+        measured = self._measured
+        sizes = (measured.checkpoint_mb, measured.model_mb) if measured else (None, None)
+        for pattern, what in ((f"{task}/{row}/*.json", "the row"), ("*/*/*.json", "other rows")):
+            if found := self._of_records(pattern):
+                return Speed(fmean(found), f"mean of the records of {what}, this scale", *sizes)
+        return measured
+
+    def _of_records(self, pattern: str) -> list[float]:
+        """Seconds per iteration of the records that can be read, one for each run."""
+        found: dict[Path, float] = {}
+        for root in self._roots:
+            folder = root / "runs" / self.scale.scale
+            for path in sorted(folder.glob(pattern)):
+                try:
+                    training = run_record.read(path)["training"]
+                except GbssError:
+                    continue  # `gbss status` and the tables tell what is wrong with it
+                if training["iterations"]:
+                    seconds = training["seconds"] / training["iterations"]
+                    found.setdefault(path.relative_to(folder), seconds)
+        return list(found.values())
+
+
+def disk(place: Place, speed: Speed | None) -> float | None:
+    """Bytes that training a run will add, besides logs; None if nothing says so.
+
+    Two checkpoints are kept, and a third is written beside them.
+    """
+    if speed is None or speed.checkpoint_mb is None or speed.model_mb is None:
+        return None
+    there = sum(path.stat().st_size for path in place.checkpoints.glob("iter_*.pth"))
+    return max(0.0, 1e6 * (3 * speed.checkpoint_mb + speed.model_mb) - there)

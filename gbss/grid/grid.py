@@ -1,0 +1,74 @@
+"""Rows and tables with a place at a scale; the Snakefile and the command line both ask here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gbss.errors import fail, nearest
+from gbss.experiments import Experiments, Row
+from gbss.grid.place import Place
+from gbss.scales import Scale
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What can be trained and shown at a scale.
+
+    Attributes:
+        scale: Gives the tasks and seeds.
+        experiments: All rows and tables.
+    """
+
+    scale: Scale
+    experiments: Experiments
+
+    def rows(self) -> list[Row]:
+        """Rows whose task has a place at the scale, in the order of the experiments."""
+        return [row for row in self.experiments.rows.values() if self.scale.task_of(row.task)]
+
+    def tables(self) -> list[str]:
+        """Tables whose task has a place at the scale."""
+        return [
+            name for name, spec in self.experiments.tables.items() if self.scale.task_of(spec.task)
+        ]
+
+    def places(self, rows: Iterable[Row]) -> list[Place]:
+        """The planned runs of rows: one for each seed."""
+        return [
+            Place(self.scale.scale, task, row.id, seed)
+            for row in rows
+            if (task := self.scale.task_of(row.task))
+            for seed in self.scale.seeds
+        ]
+
+    def chosen(self, targets: Sequence[str]) -> tuple[list[Row], list[str]]:
+        """The rows that targets of the workflow train, and the tables that they render.
+
+        Args:
+            targets: ``all``, ``all_tables``, ``table_<name>`` or ``row_<name>``.
+
+        Raises:
+            GbssError: A target is unknown at this scale.
+        """
+        by_target = {f"row_{row.id.replace('-', '_')}": row for row in self.rows()}
+        rows: dict[str, Row] = {}
+        tables: dict[str, None] = {}
+        for target in targets:
+            if target in ("all", "all_tables"):
+                tables |= dict.fromkeys(self.tables())
+            elif target.removeprefix("table_") in self.tables():
+                tables[target.removeprefix("table_")] = None
+            elif target in by_target:
+                rows[by_target[target].id] = by_target[target]
+            else:
+                known = ["all_tables", *(f"table_{name}" for name in self.tables()), *by_target]
+                raise fail(
+                    f"target at the scale {self.scale.scale!r}",
+                    found=repr(target),
+                    expected=nearest(target, known),
+                    fix="correct the name",
+                )
+        for table in tables:
+            rows |= {row.id: row for row in self.experiments.rows_of(table)}
+        return [row for row in self.rows() if row.id in rows], list(tables)

@@ -1,0 +1,123 @@
+"""Rows, runs and plans as plain text for the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+
+from gbss.experiments import Row
+from gbss.grid.place import Place
+from gbss.grid.plan import Plan
+from gbss.grid.state import Kind, State
+from gbss.reporting.console import aligned
+
+UNKNOWN = "?"
+"""Shown where nothing says how long or how much."""
+
+
+def rows_text(rows: Sequence[tuple[Row, Sequence[State], float | None]], gpus: int) -> str:
+    """Every row with its tables, the state of its runs and the cost of all of them.
+
+    Args:
+        rows: Each row, the states of its planned runs, and the seconds of training that all of
+            them take together; None: unknown.
+        gpus: GPUs of one training job; 0 on a CPU.
+    """
+    unit = "GPU-hours" if gpus else "hours"
+    lines: list[tuple[str, ...]] = [("row", "runs", unit, "tables")]
+    for row, states, seconds in rows:
+        hours = None if seconds is None else seconds * max(1, gpus)
+        lines.append((row.id, _counts(states), _hours(hours), ", ".join(row.tables)))
+    return aligned(lines, left=(0, 1, 3))
+
+
+def status_text(states: Mapping[Place, State]) -> str:
+    """Every run that has begun, what failed and why, and how many are in each state."""
+    lines: list[tuple[str, ...]] = [
+        ("row", "task", "seed", "state", "iteration", "s/it", "left", "AP", "where")
+    ]
+    for place, state in states.items():
+        if state.kind is not Kind.MISSING:
+            lines.append(
+                (place.row, place.task, str(place.seed), state.kind.value, *_course(state))
+            )
+    text = [aligned(lines, left=(0, 1, 3, 8))] if len(lines) > 1 else []
+    text += [
+        f"{place} failed:\n{_indented(state.reason)}"
+        for place, state in states.items()
+        if state.reason
+    ]
+    text.append(f"{len(states)} runs: {_counts(states.values())}")
+    return "\n\n".join(text)
+
+
+def plan_text(plan: Plan) -> str:
+    """Jobs, hours and disk before anything starts, with where the figures come from."""
+    scale = plan.grid.scale
+    train = [run for run in plan.runs if run.to_train]
+    begun = [run for run in train if run.state.iteration]
+    lines = [
+        f"scale {scale.scale}: {scale.summary}",
+        f"tables: {', '.join(plan.tables) or 'none'}",
+        f"runs: {len(plan.runs)}, of them used as they are: {len(plan.runs) - len(train)}",
+        f"to train: {len(train)}, of them from a checkpoint: {len(begun)}",
+        f"jobs: {', '.join(f'{count} {rule}' for rule, count in plan.jobs.items()) or 'none'}",
+    ]
+    if train:
+        lines += _cost_lines(plan)
+    return "\n".join(lines)
+
+
+def _cost_lines(plan: Plan) -> list[str]:
+    seconds, gpus = plan.seconds, plan.gpus
+    each = f"{gpus} GPUs a job" if gpus else "on the CPU"
+    lines = []
+    if seconds is None:
+        measure = f"python benchmarks/speed.py --scale {plan.grid.scale.scale} --write"
+        lines.append(f"time: unknown; measure it: {measure}")
+    else:
+        hours = f"{_hours(seconds * gpus)} GPU-hours, " if gpus else ""
+        lines.append(f"training: {hours}{_hours(seconds)} hours of jobs, {each}")
+    added = plan.disk
+    shown = "unknown" if added is None else f"{added / 1e9:.1f} GB"
+    lines.append(f"disk for checkpoints and weights: {shown}")
+    speeds: dict[str, list[float]] = {}
+    for run in plan.runs:
+        if run.to_train and run.speed is not None:
+            speeds.setdefault(run.speed.source, []).append(run.speed.seconds)
+    lines += [
+        f"assumed: {_range(seconds)} s an iteration ({source})"
+        for source, seconds in speeds.items()
+    ]
+    return lines
+
+
+def _range(values: Sequence[float]) -> str:
+    ends = dict.fromkeys(f"{value:.2g}" for value in (min(values), max(values)))
+    return " to ".join(ends)
+
+
+def _course(state: State) -> tuple[str, str, str, str, str]:
+    total = f"/{state.total:,}" if state.total is not None else ""
+    left = state.left
+    return (
+        f"{state.iteration:,}{total}",
+        "" if state.pace is None else f"{state.pace:.2f}",
+        "" if left is None else str(timedelta(seconds=round(left))),
+        "" if state.ap is None else f"{100 * state.ap:.1f}",
+        state.where,
+    )
+
+
+def _counts(states: Iterable[State]) -> str:
+    count = Counter(state.kind for state in states)
+    return ", ".join(f"{count[kind]} {kind.value}" for kind in Kind if count[kind])
+
+
+def _hours(seconds: float | None) -> str:
+    return UNKNOWN if seconds is None else f"{seconds / 3600:,.1f}"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -1,0 +1,100 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gbss.errors import GbssError
+from gbss.experiments import load_experiments
+from gbss.grid import Grid
+from gbss.grid.cost import Costs, Speed, disk
+from gbss.grid.plan import make_plan
+from gbss.reporting.grid import plan_text
+from gbss.scales import load_scale
+
+RESULTS = Path("build/demo/results")
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def grid():
+    scale = load_scale("demo")
+    schedule = replace(scale.schedule, iterations=1000)
+    return Grid(replace(scale, seeds=(5, 8), schedule=schedule), load_experiments())
+
+
+def speeds(text):
+    path = Path("speed.yaml")
+    path.write_text(text)
+    return path
+
+
+MEASURED = "small: {seconds: 0.4, source: a laptop, checkpoint_mb: 7, model_mb: 2.5}\n"
+
+
+def test_hours_and_disk_of_what_is_left(grid):
+    costs = Costs(grid.scale, [], speeds(MEASURED))
+    begun, done = grid.places([grid.experiments.rows["gbss"]])
+    begun.checkpoints.mkdir(parents=True)
+    (begun.checkpoints / "iter_0000250.pth").write_bytes(b"7" * 500_000)
+    done.folder.mkdir(parents=True)
+    done.model.touch()
+    plan = make_plan(grid, ["table_solver"], RESULTS, costs)
+    assert plan.tables == ("solver",)
+    assert len(plan.runs) == 4
+    # gbss: 750 iterations of one run, the other is done; gbss-direct: two whole runs.
+    assert plan.seconds == pytest.approx(0.4 * (750 + 2 * 1000))
+    assert plan.disk == pytest.approx(1e6 * 3 * (3 * 7 + 2.5) - 500_000)
+    assert plan.jobs["train"] == 3
+    assert plan.jobs["publish"] == 4
+    text = plan_text(plan)
+    assert "to train: 3, of them from a checkpoint: 1" in text
+    assert "assumed: 0.4 s an iteration (a laptop)" in text
+    assert "training: 0.3 hours of jobs, on the CPU" in text
+
+
+def test_gpu_hours_count_every_gpu_of_a_job(grid):
+    train = replace(grid.scale.resources["train"], gpu=8)
+    scale = replace(grid.scale, resources=grid.scale.resources | {"train": train})
+    costs = Costs(scale, [], speeds(MEASURED.replace("0.4", "36")))
+    text = plan_text(make_plan(Grid(scale, grid.experiments), ["row_gbss"], RESULTS, costs))
+    assert "training: 160.0 GPU-hours, 20.0 hours of jobs, 8 GPUs a job" in text
+
+
+def test_what_nobody_measured_is_unknown(grid):
+    costs = Costs(grid.scale, [], speeds("resnet50: {seconds: 1, source: somewhere else}\n"))
+    plan = make_plan(grid, ["row_gbss"], RESULTS, costs)
+    assert (plan.seconds, plan.disk) == (None, None)
+    text = plan_text(plan)
+    assert "time: unknown; measure it: python benchmarks/speed.py --scale demo --write" in text
+    assert "disk for checkpoints and weights: unknown" in text
+
+
+def test_a_rows_own_records_come_first_then_those_of_others(grid, repository):
+    costs = Costs(grid.scale, [repository / "results"], speeds(MEASURED))
+    own = costs.speed("mini-coco", "gbss")
+    others = costs.speed("mini-coco", "no-such-row")
+    assert "records of the row" in own.source
+    assert "records of other rows" in others.source
+    assert 0.01 < own.seconds != others.seconds
+    assert (own.checkpoint_mb, own.model_mb) == (7, 2.5)
+
+
+def test_a_broken_file_of_speeds_is_refused_with_all_its_faults(grid):
+    broken = speeds("small: {seconds: -1, source: x, checkpoint_mb: none}\n")
+    with pytest.raises(GbssError) as error:
+        Costs(grid.scale, [], broken)
+    assert len(error.value.faults) == 2
+
+
+def test_no_disk_is_planned_twice(grid):
+    place = grid.places([grid.experiments.rows["gbss"]])[0]
+    place.checkpoints.mkdir(parents=True)
+    (place.checkpoints / "iter_0000001.pth").write_bytes(b"0" * 3_000_000)
+    speed = Speed(1.0, "", checkpoint_mb=1, model_mb=0.5)
+    assert disk(place, speed) == pytest.approx(500_000)
+    assert disk(place, replace(speed, model_mb=0.001)) == pytest.approx(1_000)
+    assert disk(place, None) is None

@@ -1,0 +1,104 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gbss.evaluation import record as run_record
+from gbss.grid import Place
+from gbss.grid.state import SILENT, Kind, State, state_of
+
+PLACE = Place("demo", "mini-coco", "gbss", 2)
+NOW = 5_000.0
+PROGRESS = {
+    "state": "training",
+    "time": NOW - 20,
+    "iteration": 730,
+    "total": 1600,
+    "pace": 0.5,
+    "host": "node7",
+    "job": "4711",
+}
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def look():
+    return state_of(PLACE, Path("results"), Path("build/demo/results"), now=NOW)
+
+
+def checkpoints(*iterations):
+    PLACE.checkpoints.mkdir(parents=True)
+    for iteration in iterations:
+        (PLACE.checkpoints / f"iter_{iteration:07d}.pth").touch()
+
+
+def test_a_run_that_never_began_is_missing():
+    assert look() == State(Kind.MISSING)
+    PLACE.folder.mkdir(parents=True)
+    assert look() == State(Kind.MISSING)
+
+
+def test_a_run_at_work_tells_speed_time_left_and_place():
+    checkpoints(600)
+    PLACE.progress.write_text(json.dumps(PROGRESS))
+    state = look()
+    assert (state.kind, state.iteration, state.total) == (Kind.RUNNING, 730, 1600)
+    assert state.where == "node7, job 4711"
+    assert state.left == 0.5 * 870
+
+
+@pytest.mark.parametrize("change", [{"state": "stopped"}, {"time": NOW - SILENT - 1}])
+def test_a_run_that_stopped_keeps_what_it_saved(change):
+    checkpoints(400, 600)
+    PLACE.progress.write_text(json.dumps(PROGRESS | change))
+    state = look()
+    assert (state.kind, state.iteration, state.left) == (Kind.STOPPED, 600, None)
+
+
+def test_progress_that_is_being_written_is_no_error():
+    checkpoints(400)
+    PLACE.progress.write_text('{"state": "trai')
+    assert look() == State(Kind.STOPPED, 400)
+
+
+def test_a_failure_tells_its_reason():
+    checkpoints(400)
+    PLACE.failure.write_text(json.dumps({"error": "loss is not finite", "iteration": 480}))
+    assert look() == State(Kind.FAILED, 480, reason="loss is not finite")
+    PLACE.failure.write_text("{")
+    assert "failed.json cannot be read" in look().reason
+
+
+def test_final_weights_count_more_than_an_old_failure():
+    checkpoints(1600)
+    PLACE.failure.write_text(json.dumps({"error": "disk full", "iteration": 480}))
+    PLACE.model.touch()
+    PLACE.manifest.write_text(json.dumps({"training": {"iterations": 1600, "seconds": 240.5}}))
+    state = look()
+    assert (state.kind, state.iteration, state.seconds) == (Kind.TRAINED, 1600, 240.5)
+
+
+def test_records_tell_their_ap(repository):
+    published = PLACE.record(repository / "results")
+    record = run_record.read(published)
+    for root, kind in (("build/demo/results", Kind.EVALUATED), ("results", Kind.PUBLISHED)):
+        here = PLACE.record(Path(root))
+        here.parent.mkdir(parents=True)
+        shutil.copy(published, here)
+        state = look()
+        assert state.kind is kind
+        assert state.ap == record["groups"]["all"]["ap"] > 0.1
+        assert state.seconds == record["training"]["seconds"]
+
+
+def test_a_broken_record_is_a_failure_with_a_reason():
+    path = PLACE.record(Path("results"))
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    state = look()
+    assert state.kind is Kind.FAILED
+    assert "seed-2.json" in state.reason

@@ -1,0 +1,155 @@
+"""Which jobs a change starts; a stand-in for `gbss` writes the files that the rules want."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from gbss.experiments import load_experiments
+from gbss.grid import Grid
+from gbss.grid.cost import Costs
+from gbss.grid.plan import make_plan
+from gbss.scales import load_scale
+
+STAND_IN = """#!/bin/bash
+set -e
+new() { mkdir -p "$(dirname "$1")"; echo "$RANDOM" > "$1"; }
+run() { echo "build/$3/runs/mini-coco/$5/seed-$7"; }
+case $1 in
+    draw) for name in train val; do new build/data/$2/$name.json; done ;;
+    split) for name in labeled unlabeled unlabeled_hidden val; do
+        new build/splits/$2/$name.json; done ;;
+    pretrain) new build/$3/backbone.pth ;;
+    train) new $(run "$@")/model.pth ;;
+    detect) new $(run "$@")/detections.json ;;
+    record) new $9 ;;
+    table) for suffix in md csv tex; do new $6/tables/$4/$2.$suffix; done ;;
+    *) exit 1 ;;
+esac
+"""
+TARGETS = ("table_beta", "table_solver")
+
+
+class Checkout:
+    """A copy of what Snakemake reads, where every command is the stand-in."""
+
+    def __init__(self, repository, folder):
+        self.folder = folder
+        for name in ("gbss", "workflow"):
+            shutil.copytree(
+                repository / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        for name in ("Snakefile", "environment.yml"):
+            shutil.copy(repository / name, folder)
+        stand_in = folder / "bin/gbss"
+        stand_in.parent.mkdir()
+        stand_in.write_text(STAND_IN)
+        stand_in.chmod(0o755)
+
+    def snakemake(self, *arguments):
+        profile = ("--profile", "workflow/profiles/smoke")
+        path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", *profile, *arguments],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(self.folder), "PATH": path},
+            cwd=self.folder,
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == 0, said
+        return said
+
+    def jobs(self, *arguments):
+        """Rule → number of jobs that would start, targets left out."""
+        said = self.snakemake("-n", *arguments)
+        stats = re.search(r"^job +count\n-+ +-+\n(.*?)^total", said, re.MULTILINE | re.DOTALL)
+        counts = {} if stats is None else dict(re.findall(r"^(\w+) +(\d+)$", stats[1], re.M))
+        return {
+            rule: int(count)
+            for rule, count in counts.items()
+            if not rule.startswith(("table_", "row_", "all"))
+        }
+
+    def edit(self, name, old, new, count=1):
+        path = self.folder / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, count))
+
+
+@pytest.fixture
+def finished(repository, tmp_path):
+    """A checkout whose β and solver tables are done."""
+    checkout = Checkout(repository, tmp_path)
+    checkout.snakemake("--cores", "2", "--quiet", "all", "--", *TARGETS)
+    return checkout
+
+
+def one_row(tables):
+    return {"train": 2, "detect": 2, "evaluate": 2, "publish": 2, "table": tables}
+
+
+@pytest.mark.slow
+def test_each_change_starts_the_jobs_that_it_concerns(finished):
+    experiments = "workflow/experiments.yaml"
+    assert finished.jobs(*TARGETS) == {}
+
+    finished.edit(experiments, "label: GbSS, β = 0.3", "label: GbSS, gentle")
+    assert finished.jobs(*TARGETS) == {"table": 1}
+    finished.edit(experiments, "label: GbSS, gentle", "label: GbSS, β = 0.3")
+
+    finished.edit(experiments, "    beta: 0.3\n", "    beta: 0.4\n")
+    assert finished.jobs(*TARGETS) == one_row(1)
+    finished.edit(experiments, "    beta: 0.4\n", "    beta: 0.3\n")
+
+    # Another order of tables, and another row in front, change nothing that is trained.
+    text = (finished.folder / experiments).read_text()
+    head, solver, rest = re.split(r"(?m)(^  solver:\n(?:    .*\n)+)", text, maxsplit=1)
+    moved = head.replace("tables:\n", f"tables:\n{solver}", 1) + rest
+    (finished.folder / experiments).write_text(moved)
+    assert finished.jobs(*TARGETS) == {}
+    (finished.folder / experiments).write_text(text)
+
+    finished.edit("workflow/config/smoke.yaml", "seeds: [1, 2]", "seeds: [1, 2, 9]")
+    new_seed = dict.fromkeys(("train", "detect", "evaluate", "publish"), 4)
+    assert finished.jobs(*TARGETS) == new_seed | {"table": 2}
+    finished.edit("workflow/config/smoke.yaml", "seeds: [1, 2, 9]", "seeds: [1, 2]")
+
+    (finished.folder / "build/smoke/runs/mini-coco/gbss-direct/seed-2/model.pth").unlink()
+    assert finished.jobs(*TARGETS) == {}, "what was made from the weights is there"
+    record = finished.folder / "build/smoke/results/runs/smoke/mini-coco/gbss-direct/seed-1.json"
+    record.unlink()
+    assert finished.jobs("row_gbss_direct") == {"publish": 1}
+    assert finished.jobs("row_gbss_gamma_1")["train"] == 2
+
+
+@pytest.mark.slow
+def test_published_records_of_a_fresh_clone_are_used(finished):
+    shutil.copytree(finished.folder / "build/smoke/results/runs", finished.folder / "results/runs")
+    shutil.rmtree(finished.folder / "build")
+    shutil.rmtree(finished.folder / ".snakemake")
+    assert finished.jobs("--config", "scale=smoke", "results=results", "--", *TARGETS) == {
+        "table": 2
+    }
+
+
+@pytest.mark.slow
+def test_a_plan_counts_the_jobs_of_snakemake(repository, tmp_path, monkeypatch):
+    checkout = Checkout(repository, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    scale = load_scale("smoke")
+    grid, costs = Grid(scale, load_experiments()), Costs(scale, [])
+    results = tmp_path / "build/smoke/results"
+
+    def planned(*targets):
+        return make_plan(grid, targets, results, costs).jobs
+
+    assert planned("all_tables") == checkout.jobs("all_tables")
+    assert planned(*TARGETS) == checkout.jobs(*TARGETS)
+    checkout.snakemake("--cores", "2", "--quiet", "all", "--", "row_gbss", "row_gbss_beta_1")
+    assert planned(*TARGETS) == checkout.jobs(*TARGETS)
+    assert planned(*TARGETS)["train"] == 4
