@@ -13,6 +13,7 @@ PYTHON ?= $(shell $(find_python))
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
 DEMO := snakemake --profile workflow/profiles/demo
+REPORT := echo "tables, figures and runs on one page:"; gbss report --scale demo --results build/demo/results
 PUBLISHED := $(DEMO) --config scale=demo results=results
 WITH_SETUP := demo tables smoke publish render test check lint bench
 .PHONY: help setup clean $(WITH_SETUP)
@@ -29,10 +30,12 @@ $(WITH_SETUP): setup
 demo: ## The headline comparison on this machine: train, evaluate, tabulate (half an hour)
 	@$(DEMO) table_headline
 	@cat build/demo/results/tables/demo/headline.md
+	@$(REPORT)
 
 tables: ## The same for every table
-	@$(DEMO) all_tables
+	@$(DEMO) all
 	@cat build/demo/results/tables/demo/*.md
+	@$(REPORT)
 
 smoke: ## The same rules at the smallest scale: does everything run?
 	@snakemake --profile workflow/profiles/smoke table_headline

@@ -54,3 +54,4 @@ rule all:
     default_target: True
     input:
         rules.all_tables.input,
+        rules.report.output,

@@ -23,6 +23,11 @@ def add_to(commands: Commands) -> None:
     command.add_argument("--results", type=Path, default=Path("results"))
     command.set_defaults(command=_figure)
 
+    command = commands.add_parser("report", help="write the page of a scale: tables, figures, runs")
+    command.add_argument("--scale", required=True)
+    command.add_argument("--results", type=Path, default=Path("results"))
+    command.set_defaults(command=_report)
+
     command = commands.add_parser("readme", help="bring the README's tables up to date")
     command.add_argument("--check", action="store_true", help="fail if they are not")
     command.set_defaults(command=_readme)
@@ -30,35 +35,27 @@ def add_to(commands: Commands) -> None:
 
 def _table(options: argparse.Namespace) -> None:
     from gbss.experiments import load_experiments
-    from gbss.reporting.records import load_records
-    from gbss.reporting.tables import build_table, write_table
+    from gbss.grid import Grid
+    from gbss.reporting.published import published_table
+    from gbss.reporting.tables import write_table
     from gbss.scales import load_scale
 
-    scale, experiments = load_scale(options.scale), load_experiments()
-    spec = named("table", options.table, experiments.tables)
-    task = stand_in(scale, f"table {spec.id!r}", spec.task)
-    rows = experiments.rows_of(spec.id)
-    records = {
-        row.id: load_records(
-            options.results / "runs",
-            scale.scale,
-            task.name,
-            row.id,
-            scale.settings(row),
-        )
-        for row in rows
-    }
-    table = build_table(
-        spec,
-        rows,
-        records,
-        scale=scale.scale,
-        summary=scale.summary,
-        task=task,
-        planned_seeds=scale.seeds,
-    )
-    write_table(table, options.results / "tables" / scale.scale)
+    grid = Grid(load_scale(options.scale), load_experiments())
+    spec = named("table", options.table, grid.experiments.tables)
+    stand_in(grid.scale, f"table {spec.id!r}", spec.task)
+    table = published_table(grid, spec.id, options.results)
+    write_table(table, options.results / "tables" / grid.scale.scale)
     print(table.markdown())
+
+
+def _report(options: argparse.Namespace) -> None:
+    from gbss.experiments import load_experiments
+    from gbss.grid import Grid
+    from gbss.reporting.report import write_report
+    from gbss.scales import load_scale
+
+    grid = Grid(load_scale(options.scale), load_experiments())
+    print(write_report(grid, options.results, Path("results"), Path("splits")).resolve())
 
 
 def _figure(options: argparse.Namespace) -> None:

@@ -49,18 +49,24 @@ _MARKDOWN = str.maketrans({"|": r"\|", "<": "&lt;", ">": "&gt;", "\n": " "})
 
 def markdown(table: Table) -> str:
     """Caption, pipe table and notes; see `Table.markdown`."""
-    blocks = _blocks(table)
-    head = ["Method"] + [f"{block} {group}".strip() for block, group, _ in blocks]
+    head, body = texts(table)
     lines = [
         f"**{table.title.translate(_MARKDOWN)}.** {table.context.translate(_MARKDOWN)}",
         "",
         _markdown_row(head),
-        _markdown_row([":---"] + ["---:"] * len(blocks)),
-        *(_markdown_row(_texts(row, blocks)) for row in table.rows),
+        _markdown_row([":---"] + ["---:"] * (len(head) - 1)),
+        *map(_markdown_row, body),
         "",
         *(f"- {note.translate(_MARKDOWN)}" for note in table.notes),
     ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def texts(table: Table) -> tuple[list[str], list[list[str]]]:
+    """The head and the rows as plain texts, rounded to one decimal."""
+    blocks = _blocks(table)
+    head = ["Method"] + [f"{block} {group}".strip() for block, group, _ in blocks]
+    return head, [_texts(row, blocks) for row in table.rows]
 
 
 def csv(table: Table) -> str:

@@ -58,3 +58,22 @@ rule all_tables:
     localrule: True
     message:
         f"all tables of the scale {SCALE.scale} are up to date"
+
+
+rule report:
+    input:
+        rules.all_tables.input,
+    output:
+        f"{RESULTS}/report/{SCALE.scale}/index.html",
+    log:
+        f"build/logs/report/{SCALE.scale}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        results=lambda wildcards, output: Path(output[0]).parents[2],
+        scale=SCALE_NAME,
+    message:
+        f"writing the report of the scale {SCALE.scale}"
+    shell:
+        "gbss report --scale {params.scale:q} --results {params.results:q} > >(tee {log:q}) 2>&1"

@@ -1,0 +1,175 @@
+"""The report of a scale: one page with every table, figure, split and run, for any browser."""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gbss import tasks
+from gbss.errors import GbssError
+from gbss.files import write_text
+from gbss.grid import Grid, Place
+from gbss.grid.state import State, state_of
+from gbss.reporting import render
+from gbss.reporting.figures import class_distribution
+from gbss.reporting.published import published_table
+
+TEMPLATE = Path(__file__).with_name("report.html.j2")
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A table, or why there is none.
+
+    Attributes:
+        name: Its name in targets and paths.
+        title: What it shows.
+        context: Task, scale and iterations.
+        head: Texts of the head.
+        body: Texts of each row.
+        notes: Sentences below it.
+        error: Why it cannot be shown; empty if it can.
+        links: Name → address of its files.
+    """
+
+    name: str
+    title: str
+    context: str
+    head: Sequence[str]
+    body: Sequence[Sequence[str]]
+    notes: Sequence[str]
+    error: str
+    links: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ShownFigure:
+    """A picture that is part of the page, and links to the files that it comes from."""
+
+    name: str
+    image: str
+    links: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ShownSplit:
+    """A task's split in words, with its figure if that has been drawn."""
+
+    task: str
+    title: str
+    lines: Sequence[str]
+    figure: ShownFigure | None
+    links: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ShownRun:
+    """A run, how far it is, and links to what it left."""
+
+    place: Place
+    label: str
+    state: State
+    links: Mapping[str, str]
+
+
+def write_report(grid: Grid, results: Path, published: Path, splits: Path) -> Path:
+    """Writes the page and returns its path, ``<results>/report/<scale>/index.html``.
+
+    Pictures are part of the page, so that it can be sent to somebody. Its links lead to files of
+    this checkout.
+
+    Args:
+        grid: Rows, tables and scale.
+        results: Folder of the workflow's records, tables and figures.
+        published: Folder of the records that are kept in the repository.
+        splits: Folder of the lists of splits.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    page = results / "report" / grid.scale.scale / "index.html"
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["percent"] = lambda value: "" if value is None else f"{100 * value:.1f}"
+    environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    folder = page.parent
+    used = dict.fromkeys(grid.scale.tasks[grid.experiments.tables[t].task] for t in grid.tables())
+    text = template.render(
+        scale=grid.scale,
+        tables=[_table(grid, name, results, folder) for name in grid.tables()],
+        figures=_figures(results / "figures" / grid.scale.scale, folder),
+        splits=[_split(name, splits, results, folder) for name in used],
+        runs=_runs(grid, results, published, folder),
+    )
+    write_text(page, text)
+    return page
+
+
+def _table(grid: Grid, name: str, results: Path, folder: Path) -> ShownTable:
+    files = {
+        suffix: results / "tables" / grid.scale.scale / f"{name}.{suffix}"
+        for suffix in ("md", "csv", "tex")
+    }
+    links = _links(files, folder)
+    try:
+        table = published_table(grid, name, results)
+    except GbssError as error:
+        title = grid.experiments.tables[name].title
+        return ShownTable(name, title, "", (), (), (), str(error), links)
+    head, body = render.texts(table)
+    return ShownTable(name, table.title, table.context, head, body, table.notes, "", links)
+
+
+def _figures(drawn: Path, folder: Path) -> list[ShownFigure]:
+    return [_figure(path.with_suffix(""), folder) for path in sorted(drawn.glob("*.png"))]
+
+
+def _figure(path: Path, folder: Path) -> ShownFigure:
+    files = {suffix: path.with_name(f"{path.name}.{suffix}") for suffix in ("pdf", "png", "csv")}
+    image = b64encode(files["png"].read_bytes()).decode("ascii")
+    name = path.name.replace("-", " ").replace("_", " ")
+    return ShownFigure(name, f"data:image/png;base64,{image}", _links(files, folder))
+
+
+def _split(name: str, splits: Path, results: Path, folder: Path) -> ShownSplit:
+    task, lists = tasks.get(name), splits / name
+    files = {
+        file: lists / file for file in ("counts.csv", "recipe.yaml", "labeled.txt", "unlabeled.txt")
+    }
+    path = results / "figures/splits" / f"class-distribution-{name}"
+    figure = _figure(path, folder) if path.with_name(f"{path.name}.png").exists() else None
+    try:
+        classes = class_distribution.class_images(lists / "counts.csv", task)
+        lines = class_distribution.summary(classes, task.groups).splitlines()
+    except GbssError as error:
+        lines = str(error).splitlines()
+    return ShownSplit(name, task.title, lines, figure, _links(files, folder))
+
+
+def _runs(grid: Grid, results: Path, published: Path, folder: Path) -> list[ShownRun]:
+    rows = grid.rows()
+    labels = {row.id: row.label for row in rows}
+    shown = []
+    for place in grid.places(rows):
+        files = {
+            "record": place.record(results),
+            "published record": place.record(published),
+            "configuration": place.folder / "config.py",
+            "manifest": place.manifest,
+        }
+        state = state_of(place, published, results)
+        shown.append(ShownRun(place, labels[place.row], state, _links(files, folder)))
+    return shown
+
+
+def _links(files: Mapping[str, Path], folder: Path) -> dict[str, str]:
+    """Addresses relative to the page of those files that exist."""
+    return {
+        name: Path(os.path.relpath(path, folder)).as_posix()
+        for name, path in files.items()
+        if path.exists()
+    }

@@ -1,0 +1,115 @@
+import json
+import re
+import shutil
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from gbss.experiments import load_experiments
+from gbss.grid import Grid, Place
+from gbss.reporting.report import write_report
+from gbss.scales import load_scale
+
+
+@pytest.fixture
+def grid():
+    scale = replace(load_scale("demo"), tasks={"coco-split1": "mini-coco"})
+    return Grid(scale, load_experiments())
+
+
+@pytest.fixture
+def write(grid, repository, tmp_path, monkeypatch):
+    """Writes the report of a checkout that has the published records of two rows."""
+    monkeypatch.chdir(tmp_path)
+    for row in ("gbss", "soft-teacher-rfs"):
+        folder = f"results/runs/demo/mini-coco/{row}"
+        shutil.copytree(repository / folder, folder)
+    shutil.copytree(repository / "splits/mini-coco", "splits/mini-coco")
+    results = Path("results")
+    return lambda: write_report(grid, results, results, Path("splits")).read_text()
+
+
+class Page(HTMLParser):
+    """Texts of cells, and addresses of everything that a browser would load or follow."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.cells, self.links, self.loaded = [], [], []
+        self.in_cell = False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if tag == "td":
+            self.cells.append("")
+            self.in_cell = True
+        if tag == "a":
+            self.links.append(given["href"])
+        elif "src" in given or "href" in given:
+            self.loaded.append(given.get("src") or given["href"])
+        assert tag not in {"script", "iframe", "link"}
+
+    def handle_endtag(self, tag):
+        if tag == "td":
+            self.in_cell = False
+
+    def handle_data(self, data):
+        if self.in_cell:
+            self.cells[-1] += data.strip()
+
+
+def test_numbers_are_those_of_the_tables(write, repository):
+    cells = Page(write()).cells
+    published = (repository / "results/tables/demo/solver.md").read_text()
+    row = next(line for line in published.splitlines() if line.startswith("| GbSS |"))
+    expected = [text.strip() for text in row.strip("|").split("|")]
+    width = len(expected)
+    assert expected in [cells[k : k + width] for k in range(len(cells))]
+    assert "missing" in cells
+
+
+def test_every_run_is_listed_and_every_link_leads_somewhere(write, tmp_path):
+    text = write()
+    page = Page(text)
+    assert text.count("published</td>") == 6
+    folder = tmp_path / "results/report/demo"
+    addresses = [link for link in page.links if not link.startswith("#")]
+    assert "../../runs/demo/mini-coco/gbss/seed-2.json" in addresses
+    assert all((folder / link).exists() for link in addresses)
+    anchors = {link[1:] for link in page.links if link.startswith("#")}
+    assert anchors <= set(re.findall(r'id="([^"]+)"', text))
+
+
+def test_pictures_are_part_of_the_page(write):
+    drawn = Path("results/figures/demo")
+    drawn.mkdir(parents=True)
+    (drawn / "class_weights.png").write_bytes(b"\x89PNG, as it were")
+    page = Page(write())
+    assert len(page.loaded) == 1
+    assert page.loaded[0].startswith("data:image/png;base64,iVBORywg")
+
+
+def test_what_failed_stands_first_with_its_reason(write):
+    place = Place("demo", "mini-coco", "gbss-gamma-1", 3)
+    place.folder.mkdir(parents=True)
+    place.failure.write_text(json.dumps({"error": "loss < 0 & not finite", "iteration": 44}))
+    text = write()
+    assert "<pre>loss &lt; 0 &amp; not finite</pre>" in text
+    assert text.index('id="failed"') < text.index('id="tables"')
+    assert "gbss-gamma-1, seed 3, on mini-coco" in text
+
+
+def test_a_table_that_cannot_be_made_says_why(write):
+    path = Path("results/runs/demo/mini-coco/gbss/seed-2.json")
+    record = json.loads(path.read_text())
+    record["groups"]["all"]["ap"] = 0.9
+    path.write_text(json.dumps(record))
+    text = write()
+    assert "seed-2.json" in text[: text.index('id="figures"')]
+    assert 'id="table-sampling"' in text
+
+
+def test_the_same_files_give_the_same_page(write):
+    assert write() == write()
