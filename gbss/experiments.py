@@ -15,6 +15,10 @@ from gbss.schema import check_schema, read_yaml
 DEFAULT_BETA = DEFAULT_GAMMA = 0.5
 """The paper's choices on COCO (supplement, Tables 1 and 2)."""
 
+DEFAULT_RFS_THRESHOLD = 0.1
+"""t of repeat-factor sampling on COCO: classes in fewer images than one in ten are repeated
+(released code, its COCO configuration)."""
+
 WORKFLOW = Path(__file__).resolve().parent.parent / "workflow"
 """The workflow folder of this checkout: schemas, scales and rows."""
 
@@ -47,6 +51,7 @@ class Row:
         thresholds: ``gbt``: class-wise by the class weights; ``fixed``: one for all.
         labeled_sampling: ``random`` or by repeat factors (``rfs``).
         unlabeled_sampling: ``random``, ``rfs`` by pseudo labels, or ``crs``.
+        rfs_threshold: t of repeat-factor sampling.
         beta: Smoothing of the class weights on labeled images; None without GbR.
         gamma: Cap of the re-sampling threshold λ; None without CrS.
         loss: The classification loss that the class weights multiply.
@@ -63,6 +68,7 @@ class Row:
     thresholds: str = "fixed"
     labeled_sampling: str = "random"
     unlabeled_sampling: str = "random"
+    rfs_threshold: float = DEFAULT_RFS_THRESHOLD
     beta: float | None = None
     gamma: float | None = None
     loss: str = "cross_entropy"
@@ -196,6 +202,7 @@ def _row(name: str, entry: Mapping[str, Any]) -> Row:
         thresholds=entry.get("thresholds", "fixed"),
         labeled_sampling=sampling.get("labeled", "random"),
         unlabeled_sampling=sampling.get("unlabeled", "random"),
+        rfs_threshold=entry.get("rfs_threshold", DEFAULT_RFS_THRESHOLD),
         beta=entry.get("beta", DEFAULT_BETA if reweighting != "none" else None),
         gamma=entry.get("gamma", DEFAULT_GAMMA if crs else None),
         loss=entry.get("loss", "focal" if variant == "release" else "cross_entropy"),
@@ -205,7 +212,9 @@ def _row(name: str, entry: Mapping[str, Any]) -> Row:
 
 def _check_choices(faults: Faults, row: Row, where: str) -> None:
     """Choices that could not have an effect: the row would not be what its name says."""
+    rfs = "rfs" in (row.labeled_sampling, row.unlabeled_sampling)
     useless = {
+        "rfs_threshold": (row.rfs_threshold != DEFAULT_RFS_THRESHOLD and not rfs, "labeled: rfs"),
         "beta": (row.beta is not None and row.reweighting == "none", "reweighting: jacobi"),
         "gamma": (row.gamma is not None and row.unlabeled_sampling != "crs", "unlabeled: crs"),
         "variant": (row.variant == "release" and not row.windowed, "GbR, GbT or a pool"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +118,19 @@ class Scale:
     method: MethodWindows
     batch: Batch
     resources: Mapping[str, Job]
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def task_of(self, task: str) -> str | None:
         """The task that stands for ``task`` at this scale; None if it has no place here."""
         return self.tasks.get(task)
+
+    def of(self, task: str) -> Scale:
+        """The scale with its changes for a task that rows name (the paper's, not its stand-in)."""
+        parts = {
+            name: replace(getattr(self, name), **values)
+            for name, values in self.changes.get(task, {}).items()
+        }
+        return replace(self, **parts, changes={})
 
     def root(self, task: str) -> Path:
         """The folder with a task's annotation files and images.
@@ -166,9 +175,9 @@ class Scale:
 
     def training(self, row: Row) -> dict[str, Any]:
         """The part that decides what a run of a row computes: no seeds, machine facts and names."""
-        parts: dict[str, Any] = asdict(self)
-        parts["schedule"]["decay"] = list(self.schedule.decay)  # as JSON gives it back
-        for name in ("scale", "summary", "seeds", "tasks", "roots", "resources"):
+        parts: dict[str, Any] = asdict(self.of(row.task))
+        parts["schedule"]["decay"] = list(parts["schedule"]["decay"])  # as JSON gives it back
+        for name in ("scale", "summary", "seeds", "tasks", "roots", "resources", "changes"):
             del parts[name]
         # Neither changes a result, so neither may make a finished run look outdated.
         for name in ("checkpoint_interval", "log_interval"):
@@ -206,20 +215,28 @@ def load_scale(name: str) -> Scale:
         _check_name(faults, raw["scale"], path)
         _check_tasks(faults, raw, path)
         _check_numbers(faults, raw, path)
-    schedule = raw["schedule"] | {"decay": tuple(raw["schedule"]["decay"])}
     return Scale(
         **(
             raw
             | {
                 "seeds": tuple(raw["seeds"]),
-                "schedule": Schedule(**schedule),
+                "schedule": Schedule(**_fixed(raw["schedule"])),
                 "optimizer": Optimizer(**raw["optimizer"]),
                 "method": MethodWindows(**raw["method"]),
                 "batch": Batch(**raw["batch"]),
                 "resources": {rule: Job(**job) for rule, job in raw["resources"].items()},
+                "changes": {
+                    task: {name: _fixed(values) for name, values in parts.items()}
+                    for task, parts in raw.get("changes", {}).items()
+                },
             }
         )
     )
+
+
+def _fixed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists as tuples."""
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
 
 
 def _check_name(faults: Faults, name: str, path: Path) -> None:
@@ -236,7 +253,7 @@ def _check_name(faults: Faults, name: str, path: Path) -> None:
 
 def _check_tasks(faults: Faults, raw: Mapping[str, Any], path: Path) -> None:
     """Every task is known; that of the pre-training is embedded."""
-    named = [(f"roots.{key}", key) for key in raw["roots"]]
+    named = [(f"{part}.{key}", key) for part in ("roots", "changes") for key in raw.get(part, {})]
     for key, value in raw["tasks"].items():
         named += [(f"tasks.{key}", key), (f"tasks.{key}", value)]
     if "task" in raw["pretraining"]:
@@ -260,12 +277,18 @@ def _check_numbers(faults: Faults, raw: Mapping[str, Any], path: Path) -> None:
         if seed >= SEEDS:
             fix = "use a smaller seed"
             faults.add(f"{path}: {key}", found=str(seed), expected=f"below {SEEDS}", fix=fix)
-    schedule, fix = raw["schedule"], "correct the schedule"
-    last, decay = schedule["iterations"], schedule["decay"]
+    _check_schedule(faults, raw["schedule"], f"{path}: schedule")
+    for task, parts in raw.get("changes", {}).items():
+        if "schedule" in parts:
+            where = f"{path}: changes.{task}.schedule"
+            _check_schedule(faults, raw["schedule"] | parts["schedule"], where)
+
+
+def _check_schedule(faults: Faults, schedule: Mapping[str, Any], where: str) -> None:
+    last, decay, fix = schedule["iterations"], schedule["decay"], "correct the schedule"
     if schedule["warmup"] > last:
-        expected = f"at most the {last} iterations of the run"
-        where = f"{path}: schedule.warmup"
-        faults.add(where, found=str(schedule["warmup"]), expected=expected, fix=fix)
+        expected, found = f"at most the {last} iterations of the run", str(schedule["warmup"])
+        faults.add(f"{where}.warmup", found=found, expected=expected, fix=fix)
     if decay != sorted(set(decay)) or any(step >= last for step in decay):
         expected = f"ascending, all below the {last} iterations of the run"
-        faults.add(f"{path}: schedule.decay", found=str(decay), expected=expected, fix=fix)
+        faults.add(f"{where}.decay", found=str(decay), expected=expected, fix=fix)

@@ -44,6 +44,28 @@ def test_labels_and_tables_do_not_decide_how_a_row_is_trained():
     }
 
 
+@pytest.mark.parametrize(
+    ("table", "prefix", "rfs", "gbss"),
+    [
+        ("main_coco_split2", "split2", {}, {"gamma": 0.5}),
+        ("main_objects365", "objects365", {"rfs_threshold": 0.02}, {"gamma": 0.05}),
+        ("main_lvis", "lvis", {"rfs_threshold": 0.01}, {"gamma": 0.05}),
+    ],
+)
+def test_main_results_on_the_other_tasks(table, prefix, rfs, gbss):
+    experiments = load_experiments()
+    spec, rows = experiments.tables[table], experiments.rows_of(table)
+    assert [row.id for row in rows] == [
+        f"{prefix}-{name}" for name in ("soft-teacher", "soft-teacher-rfs", "gbss")
+    ]
+    plain, sampled, ours = (row.method for row in rows)
+    assert plain == {"task": spec.task, "detector": "soft_teacher"}
+    assert sampled == plain | {"labeled_sampling": "rfs"} | rfs
+    default = experiments.rows["gbss"].method | {"task": spec.task}
+    assert ours == default | rfs | gbss
+    assert spec.compare == (rows[2].id, rows[1].id)
+
+
 def test_no_two_rows_are_trained_alike():
     methods = [row.method for row in load_experiments().rows.values()]
     assert all(methods.count(method) == 1 for method in methods)
@@ -87,8 +109,11 @@ def test_choices_out_of_range(broken, key, value):
 def test_choices_without_effect_are_refused_together(broken):
     def change(content):
         content["rows"]["soft-teacher-rfs"] |= {"beta": 0.3, "gamma": 0.1, "variant": "release"}
+        content["rows"]["lvis-soft-teacher"]["rfs_threshold"] = 0.3
 
     report = broken(change)
+    assert "rows.lvis-soft-teacher.rfs_threshold" in report
+    assert "expected: a row with labeled: rfs" in report
     for name in ("beta: 0.3", "gamma: 0.1", "variant: 'release'"):
         key, value = name.split(": ")
         assert f"rows.soft-teacher-rfs.{key}" in report

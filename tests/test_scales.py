@@ -34,8 +34,10 @@ def test_paper_is_five_images_on_eight_gpus():
 def test_roots():
     assert load_scale("demo").root("mini-coco") == Path("build/data/mini-coco")
     assert load_scale("paper").root("coco-split1") == Path("data/coco")
+    assert load_scale("paper").root("coco-objects365") == Path("data")
+    paper = replace(load_scale("paper"), roots={})
     with pytest.raises(GbssError, match=r"add 'roots: \{coco-split2: /path/to/data\}'"):
-        load_scale("paper").root("coco-split2")
+        paper.root("coco-split2")
 
 
 def test_missing_data_are_named_with_the_remedy(tmp_path):
@@ -145,6 +147,46 @@ def test_a_scale_cannot_pass_for_another(tmp_path, monkeypatch):
     monkeypatch.setattr("gbss.scales.WORKFLOW", tmp_path)
     with pytest.raises(GbssError, match=r"found: +'demo'\n +expected: 'big'"):
         load_scale("big")
+
+
+def test_changes_for_a_task_change_its_rows_and_no_others(tmp_path):
+    def change(content):
+        content["changes"] = {
+            "lvis": {"schedule": {"iterations": 2000, "decay": [1500, 1700]}},
+            "coco-split2": {"method": {"warmup": 0.1}},
+        }
+
+    demo, mine = load_scale("demo"), load_scale(write(tmp_path / "a.yaml", change))
+    rows = load_experiments().rows
+    for name, row in rows.items():
+        same = mine.training(row) == demo.training(row)
+        # A window that a row does not use does not matter.
+        assert same == (row.task != "lvis" and name != "split2-gbss"), name
+    found = mine.training(rows["lvis-gbss"])
+    assert found["schedule"] == {"iterations": 2000, "warmup": 200, "decay": [1500, 1700]}
+    assert found == mine.of("lvis").training(rows["lvis-gbss"])
+    assert "changes" not in found
+
+
+def test_changes_are_checked(tmp_path):
+    def change(content):
+        content["changes"] = {"lviss": {"method": {"warmup": 0.1}}}
+        content["changes"]["lvis"] = {"schedule": {"iterations": 1000}}
+
+    with pytest.raises(GbssError) as caught:
+        load_scale(write(tmp_path / "a.yaml", change))
+    report = str(caught.value)
+    assert "did you mean 'lvis'" in report
+    assert "changes.lvis.schedule.decay" in report
+    assert "all below the 1000 iterations" in report
+
+    def keys(content):
+        content["changes"] = {"lvis": {"schedule": {"iteratons": 9}, "seeds": [1]}}
+
+    with pytest.raises(GbssError) as caught:
+        load_scale(write(tmp_path / "b.yaml", keys))
+    assert "did you mean 'iterations'" in str(caught.value)
+    assert "unknown key 'seeds'" in str(caught.value)
 
 
 @pytest.mark.parametrize(("key", "value"), [("warmup", 1.0), ("warmup", -0.1), ("merge", 0)])

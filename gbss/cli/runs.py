@@ -68,7 +68,7 @@ def _run(options: argparse.Namespace) -> Run:
     row = named("row", options.row, load_experiments().rows)
     task = stand_in(scale, f"row {row.id!r}", row.task)
     folder = Place(scale.scale, task.name, row.id, options.seed).folder
-    return Run(task, row, scale, options.seed, folder, Inputs.of(task, scale))
+    return Run(task, row, scale.of(row.task), options.seed, folder, Inputs.of(task, scale))
 
 
 def _train(options: argparse.Namespace) -> None:

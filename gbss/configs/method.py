@@ -12,10 +12,6 @@ from gbss.scales import Scale
 BASE_THRESHOLD, FLOOR = 0.9, 0.5
 """θ of Soft Teacher, and the smallest class-wise threshold (released code)."""
 
-RFS_THRESHOLD = 0.1
-"""t of repeat-factor sampling on COCO: classes in fewer images than one in ten are repeated
-(released code, its COCO configuration)."""
-
 FETCHED_AHEAD = 32
 """Batches that a change of the sampling waits for, at most: more than loading processes fetch
 ahead (2 each and one in use), and independent of their number."""
@@ -23,8 +19,15 @@ ahead (2 each and one in use), and independent of their number."""
 FOCAL_EXPONENT = 1.0
 """Of the released code's classification loss, on every data set."""
 
-RELEASE_WARMUPS = {"weights": 2, "thresholds": 3}
-"""The released code's warm-ups on COCO over the paper's 4,000 iterations: 8,000 and 12,000."""
+WARMUPS = ("weights", "thresholds")
+"""What has a warm-up."""
+
+RELEASE_WARMUPS = {"coco-objects365": (0.75, 2), "lvis": (0.5, 1)}
+"""The released code's warm-ups of weights and thresholds over the paper's 16,000 iterations: 12,000
+and 32,000, 8,000 and 16,000."""
+
+RELEASE_WARMUPS_COCO = (2, 3)
+"""On COCO, over the paper's 4,000: 8,000 and 12,000."""
 
 SNAPSHOTS = 200
 """Snapshots of the training log in a run."""
@@ -58,17 +61,19 @@ class Windows:
             GbssError: A warm-up is longer than the run.
         """
         total, share = scale.schedule.iterations, scale.method
-        factor = RELEASE_WARMUPS if row.variant == "release" else dict.fromkeys(RELEASE_WARMUPS, 1)
+        factor: tuple[float, float] = (1, 1)
+        if row.variant == "release":
+            factor = RELEASE_WARMUPS.get(row.task, RELEASE_WARMUPS_COCO)
         windows = cls(
-            weights_warmup=round(factor["weights"] * share.warmup * total),
-            thresholds_warmup=round(factor["thresholds"] * share.warmup * total),
+            weights_warmup=round(factor[0] * share.warmup * total),
+            thresholds_warmup=round(factor[1] * share.warmup * total),
             matrix=max(share.matrix * total, 1.0),
             weights=max(share.weights * total, 1.0),
             merge=max(round(share.merge * total), 1),
             resample=max(round(share.resample * total), 1),
         )
         with Faults() as faults:
-            for name in RELEASE_WARMUPS:
+            for name in WARMUPS:
                 length = getattr(windows, f"{name}_warmup")
                 if length >= total and row.windowed:
                     faults.add(
@@ -168,7 +173,7 @@ def sampler(row: Row, scale: Scale) -> dict[str, Any]:
     if scale.batch.ratio == "drawn":
         config["drawn"] = True
     if row.labeled_sampling == "rfs":
-        config["labeled_threshold"] = RFS_THRESHOLD
+        config["labeled_threshold"] = row.rfs_threshold
     return config
 
 
@@ -191,7 +196,7 @@ def hooks(row: Row, scale: Scale) -> list[dict[str, Any]]:
             {
                 "type": "gbss.detection.method_hooks.ResampleHook",
                 "strategy": row.unlabeled_sampling,
-                "threshold": RFS_THRESHOLD if row.gamma is None else row.gamma,
+                "threshold": row.rfs_threshold if row.gamma is None else row.gamma,
                 "merge_interval": windows.merge,
                 "interval": windows.resample,
                 "delay": min(FETCHED_AHEAD, windows.resample),

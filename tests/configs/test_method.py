@@ -14,8 +14,8 @@ ROWS = load_experiments().rows
 
 
 def resolved(row, scale="paper"):
-    scale = load_scale(scale)
-    task = tasks.get(scale.task_of("coco-split1"))
+    scale = load_scale(scale).of(row.task)
+    task = tasks.get(scale.task_of(row.task))
     return resolve(task, row, scale, 5, Inputs.of(task, scale), Path("somewhere"))
 
 
@@ -49,6 +49,41 @@ def test_the_demo_has_a_long_warmup_and_a_step_of_three_percent_in_log_space():
 def test_the_released_warmups_are_two_and_three_times_the_papers():
     windows = Windows.of(replace(ROWS["gbss"], variant="release"), load_scale("paper"))
     assert (windows.weights_warmup, windows.thresholds_warmup) == (8000, 12000)
+
+
+@pytest.mark.parametrize(
+    ("row", "warmups", "momentum", "intervals", "decay", "released"),
+    [
+        ("split2-gbss", 4000, 0.999, (4000, 16000), [120_000, 160_000], (8000, 12_000)),
+        ("objects365-gbss", 16_000, 0.999, (4000, 36_000), [280_000, 320_000], (12_000, 32_000)),
+        ("lvis-gbss", 16_000, 0.999, (4000, 16_000), [140_000, 160_000], (8000, 16_000)),
+    ],
+)
+def test_the_other_tasks_have_their_own_windows_and_schedules(
+    row, warmups, momentum, intervals, decay, released
+):
+    config = resolved(ROWS[row])
+    method = config.model.method
+    assert method.statistics.warmup == method.thresholds.warmup == warmups
+    assert method.statistics.momentum == pytest.approx(momentum, abs=1e-6)
+    # The released code's loss weight with every number of classes.
+    assert method.weights.loss_weight == pytest.approx(5, rel=1e-3)
+    resample = hook(config, "ResampleHook")
+    assert (resample.merge_interval, resample.interval) == intervals
+    assert config.param_scheduler[-1].milestones == decay
+    scale = load_scale("paper").of(ROWS[row].task)
+    windows = Windows.of(replace(ROWS[row], variant="release"), scale)
+    assert (windows.weights_warmup, windows.thresholds_warmup) == released
+
+
+def test_thresholds_of_both_samplings_follow_the_task():
+    found = {}
+    for name in ("split2", "objects365", "lvis"):
+        config = resolved(ROWS[f"{name}-gbss"])
+        threshold = config.train_dataloader.sampler.labeled_threshold
+        found[name] = (threshold, hook(config, "ResampleHook").threshold)
+    assert found == {"split2": (0.1, 0.5), "objects365": (0.02, 0.05), "lvis": (0.01, 0.05)}
+    assert resolved(ROWS["objects365-gbss"]).train_cfg.max_iters == 360_000
 
 
 def test_a_warmup_as_long_as_the_run_is_refused_where_it_matters():
