@@ -6,10 +6,11 @@
 #
 # A profile chooses the scale: `config: [scale=demo]` is workflow/config/demo.yaml.
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 from gbss import tasks
-from gbss.errors import fail, nearest
+from gbss.errors import GbssError, fail, nearest
 from gbss.experiments import load_experiments
 from gbss.grid import Grid, Place
 from gbss.grid.place import results_of

@@ -79,7 +79,7 @@ def _rows(options: argparse.Namespace) -> None:
     for row in rows:
         places = grid.places([row])
         speed = costs.speed(places[0].task, row.id)
-        whole = grid.scale.schedule.iterations * len(places)
+        whole = grid.iterations(row.id) * len(places)
         states = [state_of(place, Path("results"), results) for place in places]
         listed.append((row, states, None if speed is None else speed.seconds * whole))
     print(rows_text(listed, grid.scale.resources["train"].gpu))

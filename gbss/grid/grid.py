@@ -42,6 +42,10 @@ class Grid:
             for seed in self.scale.seeds
         ]
 
+    def iterations(self, row: str) -> int:
+        """Length of a row's training; it may differ from task to task."""
+        return self.scale.of(self.experiments.rows[row].task).schedule.iterations
+
     def chosen(self, targets: Sequence[str]) -> tuple[list[Row], list[str]]:
         """The rows that targets of the workflow train, and the tables that they render.
 

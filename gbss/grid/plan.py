@@ -21,12 +21,14 @@ class PlannedRun:
         place: Which run.
         state: How far it is.
         speed: What its training takes, if known.
+        iterations: Length of its training.
         disk: Bytes that its training will add, if known.
     """
 
     place: Place
     state: State
     speed: Speed | None
+    iterations: int
     disk: float | None
 
     @property
@@ -34,13 +36,14 @@ class PlannedRun:
         """Whether iterations are left."""
         return not self.state.kind.finished
 
-    def seconds(self, iterations: int) -> float | None:
-        """Seconds of training that are left, of so many iterations in all; None if unknown."""
+    @property
+    def seconds(self) -> float | None:
+        """Seconds of training that are left; None if unknown."""
         if not self.to_train:
             return 0.0
         if self.speed is None:
             return None
-        return self.speed.seconds * max(0, iterations - self.state.iteration)
+        return self.speed.seconds * max(0, self.iterations - self.state.iteration)
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,7 @@ class Plan:
     @property
     def seconds(self) -> float | None:
         """Seconds of training that are left, all jobs together; None if one is unknown."""
-        iterations = self.grid.scale.schedule.iterations
-        return _total(run.seconds(iterations) for run in self.runs)
+        return _total(run.seconds for run in self.runs)
 
     @property
     def disk(self) -> float | None:
@@ -96,7 +98,8 @@ def make_plan(grid: Grid, targets: Sequence[str], results: Path, costs: Costs) -
     for place in grid.places(rows):
         speed = costs.speed(place.task, place.row)
         state = state_of(place, results, results)
-        runs.append(PlannedRun(place, state, speed, disk(place, speed)))
+        iterations = grid.iterations(place.row)
+        runs.append(PlannedRun(place, state, speed, iterations, disk(place, speed)))
     return Plan(grid, tuple(tables), tuple(runs), _jobs(grid, runs, tables, results))
 
 

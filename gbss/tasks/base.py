@@ -92,7 +92,8 @@ class Task:
         names = list(asdict(self.files).values())
         if self.mapped is not None:
             names += [self.mapped.train, self.mapped.train_images]
-        return [name for name in names if not (root / name).exists()]
+        # The folder of images is "" where file names are relative to the root itself.
+        return [name for name in names if name and not (root / name).exists()]
 
     @property
     def train_images(self) -> str:

@@ -55,19 +55,31 @@ def test_the_demo_from_nothing(snakemake):
 
 @pytest.fixture
 def coco(tmp_path):
-    """Where the paper's scale looks for COCO; all there, as far as names tell."""
+    """Where the paper's scale looks for COCO and LVIS; all there, as far as names tell."""
     root = tmp_path / "data/coco"
     for folder in ("annotations", "train2017", "val2017"):
         (root / folder).mkdir(parents=True)
     for part in ("train", "val"):
         (root / f"annotations/instances_{part}2017.json").touch()
+        (root / f"annotations/lvis_v1_{part}.json").touch()
     return root
 
 
-def test_the_papers_scale_on_a_cluster(snakemake, coco):
+@pytest.fixture
+def objects365(tmp_path):
+    """Where the paper's scale looks for Objects365, beside COCO."""
+    root = tmp_path / "data/objects365"
+    (root / "annotations").mkdir(parents=True)
+    for part in ("train", "val"):
+        (root / part).mkdir()
+        (root / f"annotations/zhiyuan_objv2_{part}.json").touch()
+    return root
+
+
+def test_the_papers_scale_on_a_cluster(snakemake, coco, objects365):
     jobs = planned(snakemake("-n", "all_tables", profile="slurm"))
     runs = str(3 * len(load_experiments().rows))
-    assert (jobs["split"], jobs["pretrain"], jobs["train"]) == ("1", "1", runs)
+    assert (jobs["split"], jobs["pretrain"], jobs["train"]) == ("4", "1", runs)
     assert "fetch" not in jobs
     said = snakemake("-n", "-p", "all_tables", profile="slurm")
     assert "torchrun --standalone --nproc-per-node=8 -m gbss train" in said
@@ -80,14 +92,22 @@ def test_data_that_are_not_there_are_named_with_the_remedy(snakemake, coco):
     assert "data/coco: the data of coco-split1, named under 'roots' of the scale 'paper'" in said
     assert "no annotations/instances_train2017.json, no val2017" in said
     assert "`gbss fetch coco-split1 --root data/coco` (docs/data.md)" in said
+    # The other tasks are in the same message, and so is what can be had without these data.
+    assert "data: the data of coco-objects365, named under 'roots' of the scale 'paper'" in said
+    assert "to go on without: table_main_lvis" in said
+    said = snakemake("-n", "table_main_lvis", profile="slurm")
+    assert (planned(said)["split"], planned(said)["train"]) == ("1", "9")
 
 
-def test_public_data_are_fetched_where_they_are_missing(snakemake, coco):
+def test_public_data_are_fetched_where_they_are_missing(snakemake, coco, objects365):
     assert "Nothing to be done" in snakemake("-n", "fetch", profile="slurm")
     (coco / "val2017").rmdir()
+    (coco / "annotations/lvis_v1_val.json").unlink()
     said = snakemake("-n", "-p", "fetch", profile="slurm")
     assert planned(said) == {"fetch": "1"}
-    assert "(gbss fetch coco-split1 --root data/coco)" in said
+    # What is fetched for one task is there for the next.
+    commands = [f"gbss fetch {name} --root data/coco" for name in ("coco-split1", "coco-split2")]
+    assert f"({' && '.join(commands)} && gbss fetch lvis --root data/coco)" in said
 
 
 def test_fetching_fails_with_its_message_and_deletes_nothing(snakemake, coco, tmp_path):

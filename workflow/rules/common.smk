@@ -53,6 +53,28 @@ def records_of_table(wildcards):
     return runs_of(EXPERIMENTS.rows_of(wildcards.table))
 
 
+def data_of_all(wildcards):
+    """Input function: a look at the data of all runs; what is missing comes in one message."""
+    tables = {}
+    for name in GRID.tables():
+        spec = EXPERIMENTS.tables[name]
+        if not all(path.exists() for path in runs_of(EXPERIMENTS.rows_of(name))):
+            tables.setdefault(SCALE.task_of(spec.task), []).append(name)
+    faults, others = [], []
+    for task, names in tables.items():
+        try:
+            SCALE.require(task)
+            others += [f"table_{name}" for name in names]
+        except GbssError as error:
+            faults += error.faults
+    if faults and others:
+        fix = f"{faults[-1].fix}; to go on without: {', '.join(others)}"
+        faults[-1] = replace(faults[-1], fix=fix)
+    if faults:
+        raise GbssError(*faults)
+    return []
+
+
 def drawing_digest(task):
     """What changes when the embedded data of a task do; None for data that are not drawn."""
     drawing = tasks.get(task).drawing if task else None

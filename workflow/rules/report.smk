@@ -51,6 +51,7 @@ for row in GRID.rows():
 
 rule all_tables:
     input:
+        data_of_all,
         [
             multiext(TABLE.format(table=name), ".md", ".csv", ".tex")
             for name in GRID.tables()
