@@ -95,6 +95,7 @@ def _counts(split: Split, annotations: Annotations) -> str:
         "unlabeled_boxes": _boxes(annotations, pool),
     }
     targets = split.recipe.targets
+    groups = {name: group for group, names in split.recipe.groups.items() for name in names}
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     deviations = ["deviation_images", "deviation_percent", "deviation_boxes"] if targets else []
@@ -103,7 +104,7 @@ def _counts(split: Split, annotations: Annotations) -> str:
     for number, (id_, name) in enumerate(
         zip(annotations.category_ids, annotations.names, strict=True)
     ):
-        group = "minority" if minority[number] else "majority"
+        group = groups.get(name, "minority" if minority[number] else "majority")
         values = [column[number] for column in columns.values()]
         target = targets.get(name)
         stated: list[int | str] = ["", "", *("" for _ in deviations)]

@@ -65,6 +65,7 @@ class Recipe:
         factor: Below 1, ``labeled`` and ``targets`` are this part of the stated ones, for trying
             things on a smaller file: see `scaled`.
         given: Role → the user's file; nothing is drawn then.
+        groups: Group → class names, as ``counts.csv`` says; empty: majority and minority.
     """
 
     minority: tuple[str, ...]
@@ -76,6 +77,7 @@ class Recipe:
     labeled: int | None = None
     factor: float = 1.0
     given: Mapping[str, GivenFile] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:

@@ -12,17 +12,18 @@ from gbss.tasks.base import Files, Task
 from gbss.tasks.facts import rows
 
 _ROWS = rows("lvis_classes")
+_GROUPS = {
+    group: tuple(row["name"] for row in _ROWS if row["group"] == group)
+    for group in ("rare", "common", "frequent")
+}
 
 TASKS = (
     Task(
         name="lvis",
         title="LVIS v1 (337 rare, 461 common, 405 frequent classes)",
-        groups={
-            group: tuple(row["name"] for row in _ROWS if row["group"] == group)
-            for group in ("rare", "common", "frequent")
-        },
+        groups=_GROUPS,
         classes=tuple(row["name"] for row in _ROWS),
-        recipe=Recipe(minority=(), labeled=9_946),
+        recipe=Recipe(minority=(), labeled=9_946, groups=_GROUPS),
         protocol="lvis",
         drawing=None,
         # Its images are those of COCO 2017, and its val has some of train2017.

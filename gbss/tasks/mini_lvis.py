@@ -44,20 +44,20 @@ def _frequency(rank: int) -> float:
     return 38 * 0.97 ** (rank - _FREQUENT - _COMMON)
 
 
+_GROUPS = {
+    group: tuple(
+        kind.name for kind, rank in zip(_CLASSES, _RANKS, strict=True) if _group(rank) == group
+    )
+    for group in BOUNDS
+}
+
 TASKS = (
     Task(
         name="mini-lvis",
         title="mini-lvis (embedded, 60 classes)",
-        groups={
-            group: tuple(
-                kind.name
-                for kind, rank in zip(_CLASSES, _RANKS, strict=True)
-                if _group(rank) == group
-            )
-            for group in BOUNDS
-        },
+        groups=_GROUPS,
         classes=tuple(kind.name for kind in _CLASSES),
-        recipe=Recipe(minority=(), share=0.1),
+        recipe=Recipe(minority=(), share=0.1, groups=_GROUPS),
         protocol="lvis",
         drawing=Drawing(
             classes=_CLASSES,

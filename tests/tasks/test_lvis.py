@@ -19,4 +19,5 @@ def test_no_annotation_is_taken_away():
     task = tasks.get("lvis")
     assert task.recipe.minority == ()
     assert task.recipe.labeled == 9946
+    assert task.recipe.groups == task.groups
     assert task.protocol == "lvis"

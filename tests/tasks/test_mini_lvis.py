@@ -22,6 +22,7 @@ def test_groups_are_those_of_the_images_in_train(repository):
         rows = {row["name"]: row for row in csv.DictReader(stream)}
     assert set(rows) == set(task.classes)
     for name, row in rows.items():
+        assert row["group"] == group[name]
         fewest, most = BOUNDS[group[name]]
         assert fewest <= int(row["labeled_images"]) + int(row["unlabeled_images"]) <= most, name
         if group[name] == "rare":
