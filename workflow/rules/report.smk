@@ -5,7 +5,13 @@ rule table:
     input:
         records_of_table,
     output:
-        multiext(TABLE, ".md", ".csv", ".tex"),
+        f"{TABLE}.md",
+        report(
+            f"{TABLE}.csv",
+            category="Tables",
+            labels={"table": "{table}", "scale": SCALE.scale},
+        ),
+        f"{TABLE}.tex",
     log:
         f"build/logs/table/{SCALE.scale}/{{table}}.log",
     benchmark:
@@ -65,7 +71,11 @@ rule report:
     input:
         rules.all_tables.input,
     output:
-        f"{RESULTS}/report/{SCALE.scale}/index.html",
+        report(
+            f"{RESULTS}/report/{SCALE.scale}/index.html",
+            category="Report",
+            labels={"page": "everything", "scale": SCALE.scale},
+        ),
     log:
         f"build/logs/report/{SCALE.scale}.log",
     localrule: True
