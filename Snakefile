@@ -16,16 +16,18 @@ from gbss.grid import Grid, Place
 from gbss.grid.place import results_of
 from gbss.scales import load_scale
 
-for key in set(config) - {"scale", "results"}:
+for key in set(config) - {"scale", "task", "results"}:
     raise fail(
         f"--config {key}",
         found="an unknown key",
-        expected=nearest(key, ["scale", "results"]),
+        expected=nearest(key, ["scale", "task", "results"]),
         fix="correct the spelling; settings of a scale stand in workflow/config",
     )
 
 SCALE_NAME = config.get("scale", "paper")
-SCALE = load_scale(SCALE_NAME)
+# A task that takes the place of those of the scale: one of your own, for instance.
+TASK = config.get("task")
+SCALE = load_scale(SCALE_NAME, TASK)
 # Where records and tables go. Under build/ unless `results=results` is asked for: a demo reproduces
 # the published numbers beside them instead of replacing them.
 RESULTS = config.get("results", str(results_of(SCALE.scale)))

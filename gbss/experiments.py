@@ -10,7 +10,7 @@ from typing import Any
 
 from gbss import tasks
 from gbss.errors import Faults, nearest
-from gbss.schema import check_schema, read_yaml
+from gbss.schema import WORKFLOW, check_schema, read_yaml
 
 DEFAULT_BETA = DEFAULT_GAMMA = 0.5
 """The paper's choices on COCO (supplement, Tables 1 and 2)."""
@@ -18,9 +18,6 @@ DEFAULT_BETA = DEFAULT_GAMMA = 0.5
 DEFAULT_RFS_THRESHOLD = 0.1
 """t of repeat-factor sampling on COCO: classes in fewer images than one in ten are repeated
 (released code, its COCO configuration)."""
-
-WORKFLOW = Path(__file__).resolve().parent.parent / "workflow"
-"""The workflow folder of this checkout: schemas, scales and rows."""
 
 
 @dataclass(frozen=True)

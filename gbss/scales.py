@@ -9,11 +9,14 @@ from typing import Any
 
 from gbss import tasks
 from gbss.errors import Faults, fail, nearest
-from gbss.experiments import WORKFLOW, Row
-from gbss.schema import check_schema, read_yaml
+from gbss.experiments import Row
+from gbss.schema import WORKFLOW, check_schema, read_yaml
 
 SEEDS = 2**32
 """Seeds are below this, NumPy's limit."""
+
+NAMES = ("scale", "summary", "seeds", "tasks", "roots", "resources", "changes", "replaced")
+"""Fields of a scale that no single run depends on."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Scale:
-    """A checked scale file; the fields are described in ``workflow/config.schema.yaml``."""
+    """A checked scale file; the fields are described in ``workflow/config.schema.yaml``.
+
+    ``replaced`` names the one task that was put in the place of those in the file (``--task``).
+    """
 
     scale: str
     summary: str
@@ -119,6 +125,12 @@ class Scale:
     batch: Batch
     resources: Mapping[str, Job]
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    replaced: str | None = None
+
+    @property
+    def place(self) -> Path:
+        """Where its tables lie below those of all scales: never over those of another task."""
+        return Path(self.scale, *([self.replaced] if self.replaced else []))
 
     def task_of(self, task: str) -> str | None:
         """The task that stands for ``task`` at this scale; None if it has no place here."""
@@ -140,6 +152,8 @@ class Scale:
         """
         if tasks.get(task).drawing is not None:
             return Path("build/data") / task
+        if (own := tasks.get(task).root) is not None:
+            return own
         if task not in self.roots:
             raise fail(
                 f"scale {self.scale!r}: roots",
@@ -156,6 +170,13 @@ class Scale:
             GbssError: With everything that is missing.
         """
         root, sources = self.root(task), tasks.get(task).sources
+        if tasks.get(task).root is not None and (missing := tasks.get(task).missing(root)):
+            raise fail(
+                f"{tasks.own.path_of(task)}: task.files",
+                found=f"no {', no '.join(missing)}",
+                expected="these files and folders",
+                fix="correct the paths; they are relative to the folder that you are in",
+            )
         if tasks.get(task).drawing is None and (missing := tasks.get(task).missing(root)):
             here = f"under 'roots' of the scale {self.scale!r}"
             fetching = f"`gbss fetch {task} --root {root}` (docs/data.md)"
@@ -177,7 +198,7 @@ class Scale:
         """The part that decides what a run of a row computes: no seeds, machine facts and names."""
         parts: dict[str, Any] = asdict(self.of(row.task))
         parts["schedule"]["decay"] = list(parts["schedule"]["decay"])  # as JSON gives it back
-        for name in ("scale", "summary", "seeds", "tasks", "roots", "resources", "changes"):
+        for name in NAMES:
             del parts[name]
         # Neither changes a result, so neither may make a finished run look outdated.
         for name in ("checkpoint_interval", "log_interval"):
@@ -191,11 +212,13 @@ class Scale:
         return parts
 
 
-def load_scale(name: str) -> Scale:
+def load_scale(name: str, task: str | None = None) -> Scale:
     """Reads and checks a scale.
 
     Args:
-        name: ``demo`` for ``workflow/config/demo.yaml``, or the path of a file of the user's own.
+        name: ``demo`` for ``workflow/config/demo.yaml``, the path of a file of the user's own, or
+            one of the user's own tasks for the scale in its file.
+        task: A task that takes the place of those in the file.
 
     Raises:
         GbssError: With every fault of the file.
@@ -203,14 +226,14 @@ def load_scale(name: str) -> Scale:
     folder = WORKFLOW / "config"
     path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
     if path.parent == folder and not path.exists():
-        raise fail(
-            f"scale {name!r}",
-            found="no such file in workflow/config",
-            expected=nearest(name, (file.stem for file in folder.glob("*.yaml"))),
-            fix="name a known scale or give the path of a file of your own",
-        )
-    raw = read_yaml(path, what="scale")
-    check_schema(raw, read_yaml(WORKFLOW / "config.schema.yaml", what="schema"), source=path)
+        path, raw = _own(name)
+    else:
+        raw = read_yaml(path, what="scale")
+        check_schema(raw, read_yaml(WORKFLOW / "config.schema.yaml", what="schema"), source=path)
+    if task is not None:
+        here = {paper: other for paper, other in raw["tasks"].items() if other == task}
+        raw["tasks"] = here or {tasks.stands_for(tasks.get(task)): task}
+        raw["replaced"] = task
     with Faults() as faults:
         _check_name(faults, raw["scale"], path)
         _check_tasks(faults, raw, path)
@@ -237,6 +260,21 @@ def load_scale(name: str) -> Scale:
 def _fixed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Lists as tuples."""
     return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+
+
+def _own(name: str) -> tuple[Path, dict[str, Any]]:
+    """The scale in the file of one of the user's own tasks."""
+    if name not in tasks.own.names():
+        folder = WORKFLOW / "config"
+        known = [*(file.stem for file in folder.glob("*.yaml")), *tasks.own.names()]
+        raise fail(
+            f"scale {name!r}",
+            found="no such file in workflow/config, nor a task of your own",
+            expected=nearest(name, known),
+            fix="name a known scale or give the path of a file of your own",
+        )
+    follows = {"scale": name, "tasks": {tasks.stands_for(tasks.get(name)): name}, "roots": {}}
+    return tasks.own.path_of(name), tasks.own.load_training(name) | follows
 
 
 def _check_name(faults: Faults, name: str, path: Path) -> None:

@@ -13,6 +13,9 @@ import yaml
 
 from gbss.errors import Faults, fail, nearest
 
+WORKFLOW = Path(__file__).resolve().parent.parent / "workflow"
+"""The workflow folder of this checkout: schemas, scales and rows."""
+
 
 class _TextKeys(yaml.SafeLoader):
     """Refuses keys that YAML's own loader takes without a word.

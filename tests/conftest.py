@@ -1,7 +1,9 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from gbss import tasks
 from gbss.data import Subset
@@ -44,3 +46,58 @@ def tiny_scale():
 @pytest.fixture(scope="session")
 def soft_teacher():
     return load_experiments().rows["soft-teacher"]
+
+
+OWN_CLASSES = {4: "owl", 9: "wren", 11: "tit, great", 30: "no"}
+"""Ids with gaps; the minority (wren and "no") is neither together nor first."""
+
+OWN_BOXES = {3: (4, 4, 9), 5: (), 8: (4, 11), 21: (11, 30, 30), 40: (4, 9), 41: (4, 11)}
+"""Image id of a labeled image → category ids of its boxes."""
+
+
+def _own_file(path, boxes, *, size):
+    annotations = [
+        {"image_id": image, "category_id": kind, "bbox": [1 + at, 2, 5, 4.5], "area": 22.5}
+        for image, kinds in boxes.items()
+        for at, kind in enumerate(kinds)
+    ]
+    content = {
+        "images": [
+            {"id": id_, "file_name": f"{id_}.png", "width": size[0], "height": size[1]}
+            for id_ in reversed(boxes)
+        ],
+        "annotations": [{"id": 7 * n + 1} | each for n, each in enumerate(annotations)],
+        "categories": [
+            {"id": id_, "name": name, "supercategory": "bird"}
+            for id_, name in reversed(OWN_CLASSES.items())
+        ],
+    }
+    path.write_text(json.dumps(content))
+
+
+@pytest.fixture
+def own_data(tmp_path, monkeypatch):
+    """A working directory with data of the user's own: labeled, unlabeled and validation images."""
+    monkeypatch.chdir(tmp_path)
+    data = tmp_path / "data"
+    sets = {"labeled": OWN_BOXES, "val": {2: (4, 9, 11), 6: (30, 4)}}
+    for name, boxes in sets.items():
+        (data / name).mkdir(parents=True)
+        _own_file(data / f"{name}.json", boxes, size=(16, 12))
+        for image in boxes:
+            Image.new("RGB", (16, 12), (image, 9, 70)).save(data / name / f"{image}.png")
+    for number, name in enumerate(("a.jpg", "deep/er/b.PNG", "deep/c.jpeg", "3.png")):
+        path = data / "pool" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20 + number, 10), (number, 200, 0)).save(path)
+    return tmp_path
+
+
+@pytest.fixture
+def own_init():
+    """`gbss task init zoo` on these data."""
+    return [
+        *("task", "init", "zoo", "--device", "cpu", "--minority-below", "3"),
+        *("--labeled", "data/labeled.json", "--labeled-images", "data/labeled"),
+        *("--unlabeled", "data/pool", "--val", "data/val.json", "--val-images", "data/val"),
+    ]

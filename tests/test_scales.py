@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gbss.cli import main
 from gbss.errors import GbssError
 from gbss.experiments import WORKFLOW, load_experiments
 from gbss.scales import load_scale
@@ -196,3 +197,29 @@ def test_windows_are_shares_of_the_run(tmp_path, key, value):
 
     with pytest.raises(GbssError, match=f"method.{key}"):
         load_scale(write(tmp_path / "a.yaml", change))
+
+
+def test_one_task_takes_the_place_of_all():
+    smoke = load_scale("smoke")
+    assert (smoke.replaced, smoke.place) == (None, Path("smoke"))
+    split2 = load_scale("smoke", "coco-split2")
+    assert split2.tasks == {"coco-split2": "coco-split2"}
+    assert split2.place == Path("smoke/coco-split2")
+    assert load_scale("smoke", "mini-objects365").tasks == {"coco-objects365": "mini-objects365"}
+    row = load_experiments().rows["gbss"]
+    assert split2.settings(row) == smoke.settings(row)
+    with pytest.raises(GbssError, match="did you mean 'mini-coco'"):
+        load_scale("smoke", "mini-koko")
+
+
+def test_a_scale_in_the_file_of_a_task(own_data, own_init):
+    assert main(own_init) == 0
+    scale = load_scale("zoo")
+    assert (scale.scale, scale.place) == ("zoo", Path("zoo"))
+    assert scale.tasks == load_scale("smoke", "zoo").tasks == {"coco-split1": "zoo"}
+    path = Path("workflow/tasks/zoo.yaml")
+    path.write_text(path.read_text().replace("decay: [1300]", "decay: [1300, 1600]"))
+    with pytest.raises(GbssError, match=r"tasks/zoo\.yaml: schedule\.decay"):
+        load_scale("zoo")
+    with pytest.raises(GbssError, match="did you mean 'zoo'"):
+        load_scale("zooo")

@@ -31,6 +31,20 @@ def named(kind: str, name: str, known: Mapping[str, Entry]) -> Entry:
     return known[name]
 
 
+def add_scale(command: argparse.ArgumentParser) -> None:
+    """The options that say at which scale, and on what."""
+    text = "demo, smoke, paper, a task of your own or a YAML file"
+    command.add_argument("--scale", required=True, help=text)
+    command.add_argument("--task", help="a task that takes the place of those of the scale")
+
+
+def scale_of(options: argparse.Namespace) -> Scale:
+    """The scale that these options name."""
+    from gbss.scales import load_scale
+
+    return load_scale(options.scale, options.task)
+
+
 def stand_in(scale: Scale, what: str, task: str) -> Task:
     """The task that stands for another at a scale."""
     name = scale.task_of(task)

@@ -34,6 +34,7 @@ def _add_scale(command: argparse.ArgumentParser) -> None:
     group = command.add_mutually_exclusive_group(required=True)
     group.add_argument("--scale", help="demo, smoke, paper or a YAML file")
     group.add_argument("--profile", type=Path, help="the profile that Snakemake would be given")
+    command.add_argument("--task", help="a task that takes the place of those of the scale")
     command.add_argument("--results", type=Path, help="default: where the workflow writes to")
 
 
@@ -45,7 +46,7 @@ def _grid(options: argparse.Namespace) -> tuple[Grid, Path]:
     from gbss.scales import load_scale
 
     config = {"scale": options.scale} if options.scale else _configured(options.profile)
-    scale = load_scale(config["scale"])
+    scale = load_scale(config["scale"], options.task or config.get("task"))
     results = options.results or Path(config.get("results", results_of(scale.scale)))
     return Grid(scale, load_experiments()), results
 

@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 
 from gbss import tasks
-from gbss.cli.choices import Commands, named, stand_in
+from gbss.cli.choices import Commands, add_scale, named, scale_of, stand_in
 
 
 def add_to(commands: Commands) -> None:
     """Adds the commands to the parser."""
     command = commands.add_parser("table", help="render a table from run records")
     command.add_argument("table")
-    command.add_argument("--scale", required=True)
+    add_scale(command)
     command.add_argument("--results", type=Path, default=Path("results"))
     command.set_defaults(command=_table)
 
@@ -24,7 +24,7 @@ def add_to(commands: Commands) -> None:
     command.set_defaults(command=_figure)
 
     command = commands.add_parser("report", help="write the page of a scale: tables, figures, runs")
-    command.add_argument("--scale", required=True)
+    add_scale(command)
     command.add_argument("--results", type=Path, default=Path("results"))
     command.set_defaults(command=_report)
 
@@ -38,13 +38,12 @@ def _table(options: argparse.Namespace) -> None:
     from gbss.grid import Grid
     from gbss.reporting.published import published_table
     from gbss.reporting.tables import write_table
-    from gbss.scales import load_scale
 
-    grid = Grid(load_scale(options.scale), load_experiments())
+    grid = Grid(scale_of(options), load_experiments())
     spec = named("table", options.table, grid.experiments.tables)
     stand_in(grid.scale, f"table {spec.id!r}", spec.task)
     table = published_table(grid, spec.id, options.results)
-    write_table(table, options.results / "tables" / grid.scale.scale)
+    write_table(table, options.results / "tables" / grid.scale.place)
     print(table.markdown())
 
 
@@ -52,9 +51,8 @@ def _report(options: argparse.Namespace) -> None:
     from gbss.experiments import load_experiments
     from gbss.grid import Grid
     from gbss.reporting.report import write_report
-    from gbss.scales import load_scale
 
-    grid = Grid(load_scale(options.scale), load_experiments())
+    grid = Grid(scale_of(options), load_experiments())
     print(write_report(grid, options.results, Path("results"), Path("splits")).resolve())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gbss import tasks
-from gbss.cli.choices import Commands, named, stand_in
+from gbss.cli.choices import Commands, add_scale, named, scale_of, stand_in
 
 if TYPE_CHECKING:
     from gbss.engine.run import Run
@@ -25,7 +25,7 @@ def add_to(commands: Commands) -> None:
         ("record", _record, "evaluate the detections of a run and write its record"),
     ):
         command = commands.add_parser(name, help=text)
-        command.add_argument("--scale", required=True, help="demo, smoke, paper or a YAML file")
+        add_scale(command)
         command.add_argument("--row", required=True, help="row of workflow/experiments.yaml")
         command.add_argument("--seed", required=True, type=_seed)
         command.set_defaults(command=function)
@@ -62,9 +62,8 @@ def _run(options: argparse.Namespace) -> Run:
     from gbss.engine.run import Run
     from gbss.experiments import load_experiments
     from gbss.grid import Place
-    from gbss.scales import load_scale
 
-    scale = load_scale(options.scale)
+    scale = scale_of(options)
     row = named("row", options.row, load_experiments().rows)
     task = stand_in(scale, f"row {row.id!r}", row.task)
     folder = Place(scale.scale, task.name, row.id, options.seed).folder

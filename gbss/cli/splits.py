@@ -57,14 +57,13 @@ def _split(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from gbss.splits.annotations import check_images
     from gbss.splits.verify import verify_split
-    from gbss.tasks.inputs import read_train
+    from gbss.tasks.inputs import check_train_images, read_train
 
     task = tasks.get(options.task)
     annotations = read_train(task, _root(options))
     if options.images:
-        check_images(annotations, _root(options) / task.train_images)
+        check_train_images(task, _root(options), annotations)
     split = verify_split(annotations, task.recipe, Path("splits") / task.name)
     labeled = len(split.base) + len(split.few_shot)
     print(f"{task.name}: {labeled} labeled and {len(split.unlabeled)} unlabeled images, as stated")
@@ -78,4 +77,4 @@ def _overlap(options: argparse.Namespace) -> None:
 
 def _root(options: argparse.Namespace) -> Path:
     root: Path | None = options.root
-    return root or Path("build/data") / options.task
+    return root or tasks.get(options.task).root or Path("build/data") / options.task

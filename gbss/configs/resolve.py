@@ -29,10 +29,11 @@ class Inputs:
     Attributes:
         labeled: Annotation file of the labeled images.
         unlabeled: Annotation file of the unlabeled images, without annotations.
-        train_images: Folder of both.
+        train_images: Folder of both, or of the labeled ones.
         val: Annotation file of the validation images.
         val_images: Their folder.
         backbone: Pre-trained backbone.
+        pool_images: Folder of the unlabeled images if they have one of their own.
     """
 
     labeled: Path
@@ -41,6 +42,12 @@ class Inputs:
     val: Path
     val_images: Path
     backbone: Path
+    pool_images: Path | None = None
+
+    @property
+    def unlabeled_images(self) -> Path:
+        """Folder of the unlabeled images."""
+        return self.pool_images or self.train_images
 
     @classmethod
     def of(cls, task: Task, scale: Scale) -> Inputs:
@@ -53,6 +60,7 @@ class Inputs:
             val=split / "val.json",
             val_images=root / task.files.val_images,
             backbone=Path("build") / scale.scale / "backbone.pth",
+            pool_images=None if task.pool is None else root / task.pool.images,
         )
 
 
@@ -162,6 +170,7 @@ def _train_data(
     }
     unlabeled = labeled | {
         "ann_file": str(inputs.unlabeled),
+        "data_prefix": {"img": str(inputs.unlabeled_images)},
         # Its annotations are hidden, so every image is empty; none may be dropped for that.
         "filter_cfg": {"filter_empty_gt": False},
         "pipeline": views["unlabeled"],

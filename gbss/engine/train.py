@@ -92,7 +92,7 @@ def check_inputs(run: Run) -> None:
     with Faults() as faults:
         for path, folder in (
             (inputs.labeled, inputs.train_images),
-            (inputs.unlabeled, inputs.train_images),
+            (inputs.unlabeled, inputs.unlabeled_images),
             (inputs.val, inputs.val_images),
         ):
             names = read_annotations(path, classes=run.task.classes).file_names

@@ -10,10 +10,9 @@ from typing import Any
 
 from gbss.errors import GbssError
 from gbss.evaluation import record as run_record
-from gbss.experiments import WORKFLOW
 from gbss.grid.place import Place, results_of
 from gbss.scales import Scale
-from gbss.schema import check_schema, read_yaml
+from gbss.schema import WORKFLOW, check_schema, read_yaml
 
 SPEED = WORKFLOW.parent / "benchmarks/speed.yaml"
 """Detector → what its training takes; `benchmarks/speed.py` measures it on the machine at hand."""

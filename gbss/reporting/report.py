@@ -89,7 +89,7 @@ def write_report(grid: Grid, results: Path, published: Path, splits: Path) -> Pa
     """
     from jinja2 import Environment, StrictUndefined
 
-    page = results / "report" / grid.scale.scale / "index.html"
+    page = results / "report" / grid.scale.place / "index.html"
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -101,7 +101,7 @@ def write_report(grid: Grid, results: Path, published: Path, splits: Path) -> Pa
     text = template.render(
         scale=grid.scale,
         tables=[_table(grid, name, results, folder) for name in grid.tables()],
-        figures=_figures(results / "figures" / grid.scale.scale, folder),
+        figures=_figures(results / "figures" / grid.scale.place, folder),
         splits=[_split(name, splits, results, folder) for name in used],
         runs=_runs(grid, results, published, folder),
     )
@@ -111,7 +111,7 @@ def write_report(grid: Grid, results: Path, published: Path, splits: Path) -> Pa
 
 def _table(grid: Grid, name: str, results: Path, folder: Path) -> ShownTable:
     files = {
-        suffix: results / "tables" / grid.scale.scale / f"{name}.{suffix}"
+        suffix: results / "tables" / grid.scale.place / f"{name}.{suffix}"
         for suffix in ("md", "csv", "tex")
     }
     links = _links(files, folder)

@@ -16,7 +16,7 @@ from gbss.splits.checks import FREQUENCIES, check_parts
 from gbss.splits.columns import ABSENT, Boxes, Images
 from gbss.splits.entries import FEDERATED
 from gbss.splits.part import Numbers, column
-from gbss.splits.parts import collect
+from gbss.splits.parts import LISTS, collect
 from gbss.splits.usable import usable_boxes
 
 Ints = NDArray[np.int64]
@@ -25,6 +25,9 @@ Bools = NDArray[np.bool_]
 Lists = tuple[Ints, Ints]
 """A set of classes for each of N images: offsets (N + 1,), and where they point to: the sets one
 after the other, as ascending positions in ``category_ids``."""
+
+ORIENTATION, QUARTER_TURNS = 0x0112, (5, 6, 7, 8)
+"""The EXIF tag that says how a camera was held, and its values for a quarter turn."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class Annotations:
         not_exhaustive: Classes of which not every object of an image has a box; None as above.
         mapped: (N,) whether an image comes from a second data set, all of whose images are labeled
             (see ``class_map.py``); None: there is none.
+        pool: (N,) whether an image comes from a set of unlabeled images (see ``pool.py``); None:
+            there is none, and a split decides which images are unlabeled.
         further: The other files that it was joined from, each with its SHA-256.
     """
 
@@ -77,12 +82,13 @@ class Annotations:
     negatives: Lists | None = None
     not_exhaustive: Lists | None = None
     mapped: Bools | None = None
+    pool: Bools | None = None
     further: tuple[tuple[Path, str], ...] = ()
 
     @property
     def sources(self) -> dict[str, tuple[Path, str]]:
         """The files it was made of, each with its SHA-256, by their names in a list of checksums."""
-        named = {f"{file[0].parent.name}/{file[0].name}": file for file in self.further}
+        named = {f"{path.parent.name or '.'}/{path.name}": (path, sum_) for path, sum_ in self.further}
         return {self.path.name: (self.path, self.digest)} | named
 
     @property
@@ -94,19 +100,23 @@ class Annotations:
         return self.usable & ~self.crowd
 
 
-def read(path: Path, classes: Sequence[str] | None = None) -> Annotations:
+def read(
+    path: Path, classes: Sequence[str] | None = None, *, unlabeled: bool = False
+) -> Annotations:
     """Reads and checks an annotation file, of any size: see docs/decisions/0030.
 
     Args:
         path: A COCO-format detection file.
         classes: The class names of the task by ascending category id; the file must hold exactly
             these. None: any classes.
+        unlabeled: The file may be one of images only, without ``annotations``; ``categories`` do
+            not count then.
 
     Raises:
         GbssError: Everything that is wrong with the file.
     """
-    parts = collect(path)
-    check_parts(parts, classes)
+    parts = collect(path, ("images",) if unlabeled else LISTS)
+    check_parts(parts, None if unlabeled and not len(parts.boxes.ids) else classes)
     images, kinds = parts.images, parts.categories
     rows, order = _by_id(images.ids), _by_id(kinds.ids)
     image_ids, category_ids = column(images.ids)[rows], column(kinds.ids)[order]
@@ -191,7 +201,7 @@ def check_images(annotations: Annotations, folder: Path) -> None:
             expected = f"an image of {size[0]} x {size[1]} pixels"
             try:
                 with Image.open(folder / name) as image:
-                    found = image.size
+                    found = shown_size(image)
                     # Unlike verify(), decoding finds truncated JPEGs; at a small scale it is cheap.
                     image.draft(None, (1, 1))
                     image.load()
@@ -205,3 +215,10 @@ def check_images(annotations: Annotations, folder: Path) -> None:
                     size_found = f"{found[0]} x {found[1]} pixels"
                     fix = "check that images and annotations belong together"
                     faults.add(where, found=size_found, expected=expected, fix=fix)
+
+
+def shown_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of an image as training sees it: turned as its camera was held."""
+    width, height = image.size
+    turned = image.getexif().get(ORIENTATION) in QUARTER_TURNS
+    return (height, width) if turned else (width, height)

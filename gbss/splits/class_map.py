@@ -148,9 +148,10 @@ def _shift(own: Ints, other: Ints, mapped: Annotations) -> int:
 
 def _lists(annotations: Annotations, images: Mask) -> dict[str, Any]:
     """What not every file has, of some images."""
-    chosen: dict[str, Any] = {
-        "mapped": None if annotations.mapped is None else annotations.mapped[images]
-    }
+    chosen: dict[str, Any] = {}
+    for name in ("mapped", "pool"):
+        flags = getattr(annotations, name)
+        chosen[name] = None if flags is None else flags[images]
     for name in ("negatives", "not_exhaustive"):
         pair = getattr(annotations, name)
         if pair is not None:

@@ -78,7 +78,8 @@ def write_lists(texts: dict[str, str], lists: Path) -> None:
 def _counts(split: Split, annotations: Annotations) -> str:
     """``counts.csv``: per class, what is labeled, taken away and hidden. Crowds do not count.
 
-    Where counts are stated, also how far the labeled images and boxes are from them.
+    Where counts are stated, also how far the labeled images and boxes are from them. Unlabeled
+    images of their own have no group to lose boxes of, and often no known boxes: cells stay empty.
     """
     minority = minority_mask(annotations, split.recipe)
     seen = seen_boxes(split, annotations)
@@ -86,42 +87,48 @@ def _counts(split: Split, annotations: Annotations) -> str:
     few_shot = box_images_in(annotations, split.few_shot)
     pool = box_images_in(annotations, split.unlabeled)
     columns = {
-        "labeled_images": _images(annotations, seen),
-        "labeled_boxes": _boxes(annotations, seen),
-        "base_boxes": _boxes(annotations, seen & base),
-        "few_shot_boxes": _boxes(annotations, few_shot),
-        "removed_boxes": _boxes(annotations, base & ~seen),
-        "unlabeled_images": _images(annotations, pool),
-        "unlabeled_boxes": _boxes(annotations, pool),
+        "labeled_images": images_per_class(annotations, seen),
+        "labeled_boxes": boxes_per_class(annotations, seen),
+        "base_boxes": boxes_per_class(annotations, seen & base),
+        "few_shot_boxes": boxes_per_class(annotations, few_shot),
+        "removed_boxes": boxes_per_class(annotations, base & ~seen),
+    }
+    known = annotations.pool is None or pool.any()
+    hidden = {
+        "unlabeled_images": images_per_class(annotations, pool),
+        "unlabeled_boxes": boxes_per_class(annotations, pool),
     }
     targets = split.recipe.targets
     groups = {name: group for group, names in split.recipe.groups.items() for name in names}
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     deviations = ["deviation_images", "deviation_percent", "deviation_boxes"] if targets else []
-    head = ["id", "name", "group", *columns, "target_images", "target_boxes", *deviations]
+    head = ["id", "name", "group", *columns, *hidden, "target_images", "target_boxes", *deviations]
     writer.writerow(head)
     for number, (id_, name) in enumerate(
         zip(annotations.category_ids, annotations.names, strict=True)
     ):
         group = groups.get(name, "minority" if minority[number] else "majority")
         values = [column[number] for column in columns.values()]
+        unlabeled = [column[number] if known else "" for column in hidden.values()]
         target = targets.get(name)
         stated: list[int | str] = ["", "", *("" for _ in deviations)]
         if target is not None:
             wanted = "" if target.boxes is None else target.boxes
             stated = [target.images, wanted, *target.deviation(*map(int, values[:2]))]
-        writer.writerow([id_, name, group, *values, *stated])
+        writer.writerow(
+            [id_, name, "" if annotations.pool is not None else group, *values, *unlabeled, *stated]
+        )
     return stream.getvalue()
 
 
-def _boxes(annotations: Annotations, chosen: NDArray[np.bool_]) -> Ints:
+def boxes_per_class(annotations: Annotations, chosen: NDArray[np.bool_]) -> Ints:
     """Boxes per class (K,) among the chosen ones."""
     kinds = annotations.box_classes[chosen & annotations.counted]
     return np.bincount(kinds, minlength=len(annotations.names))
 
 
-def _images(annotations: Annotations, chosen: NDArray[np.bool_]) -> Ints:
+def images_per_class(annotations: Annotations, chosen: NDArray[np.bool_]) -> Ints:
     """Images per class (K,) with at least one of the chosen boxes."""
     single = chosen & annotations.counted
     # One number per pair: far faster to sort than rows of two.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,9 @@ from gbss.progress import meter
 from gbss.splits.columns import Boxes, Categories, Images
 from gbss.splits.part import Part
 from gbss.splits.stream import MalformedError, Walker, line_and_column
+
+LISTS = ("images", "annotations", "categories")
+"""The lists of a file."""
 
 LARGE = 1 << 28
 """Bytes from which on progress is shown."""
@@ -52,8 +55,12 @@ class Parts:
         return iter((self.images, self.boxes, self.categories))
 
 
-def collect(path: Path) -> Parts:
+def collect(path: Path, needed: Sequence[str] = LISTS) -> Parts:
     """Reads a file in columns, and notes what is wrong with single entries.
+
+    Args:
+        path: The file.
+        needed: The lists that must be there. Boxes need categories in any case.
 
     Raises:
         GbssError: The file cannot be read, is no JSON, or something else altogether.
@@ -62,7 +69,7 @@ def collect(path: Path) -> Parts:
     try:
         with path.open("rb") as stream, _progress(stream, path) as advance:
             walker = Walker(stream, advance)
-            _collect(walker, parts)
+            _collect(walker, parts, needed)
             parts.digest = walker.digest()
     except FileNotFoundError as error:
         raise fail(
@@ -84,7 +91,7 @@ def collect(path: Path) -> Parts:
     return parts
 
 
-def _collect(walker: Walker, parts: Parts) -> None:
+def _collect(walker: Walker, parts: Parts, needed: Sequence[str]) -> None:
     wanted = {part.name: part for part in parts}
     found: dict[str, str] = {}
     if (first := walker.peek()) != b"{":
@@ -103,8 +110,10 @@ def _collect(walker: Walker, parts: Parts) -> None:
         else:
             kind = type(walker.value()).__name__
             found.setdefault(key, f"{key!r} is a {kind}")
+    if len(parts.boxes.ids):
+        needed = LISTS
     for key in wanted:
-        if key in found or key not in parts.there:
+        if key in found or (key in needed and key not in parts.there):
             problem = found.get(key, f"no {key!r}")
             expected = f"one list {key!r}"
             parts.faults.add(str(parts.path), found=problem, expected=expected, fix=NOT_COCO)

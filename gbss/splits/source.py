@@ -1,4 +1,4 @@
-"""Where a split comes from: the user's files, the committed lists, or a draw."""
+"""Where a split comes from: the user's files, the committed lists, the task itself, or a draw."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from gbss.splits.annotations import Annotations
 from gbss.splits.build import Split, build_split
 from gbss.splits.files import CHECKSUMS
 from gbss.splits.given import given_split
+from gbss.splits.pool import pool_split
 from gbss.splits.recipe import Recipe
 from gbss.splits.verify import verify_split
 
@@ -24,6 +25,8 @@ def choose_split(
 ) -> Split:
     """The split that the user gives, else the one that is committed, else a new one.
 
+    A new one is drawn, unless the data have unlabeled images of their own.
+
     Args:
         annotations: The train annotations.
         recipe: The task's recipe.
@@ -35,6 +38,13 @@ def choose_split(
     Raises:
         GbssError: What is asked for contradicts itself or cannot be had.
     """
+    if annotations.pool is not None and (files or factor is not None):
+        raise fail(
+            "the split",
+            found="files of labeled or unlabeled images, or --factor",
+            expected="neither, as the task itself says which images are labeled",
+            fix="leave them out",
+        )
     if files and factor is not None:
         raise fail(
             "the split",
@@ -48,6 +58,8 @@ def choose_split(
         return build_split(annotations, _scaled(recipe, factor))
     if (lists / CHECKSUMS).exists():
         return verify_split(annotations, recipe, lists)
+    if annotations.pool is not None:
+        return pool_split(annotations, recipe)
     return build_split(annotations, recipe)
 
 

@@ -81,8 +81,11 @@ def _check_sums(annotations: Annotations, lists: Path, faults: Faults) -> None:
         stated[name] = digest
     files = {name: lists / name for name in LISTS if (lists / name).is_file()}
     found = {name: (path, sha256(path), RESTORE) for name, path in files.items()}
+    fix = "use the annotation file the split was made of"
+    if annotations.pool is not None:
+        fix = f"use the images the split was made of, or remove {lists} and split what there is now"
     for name, (path, digest) in annotations.sources.items():
-        found[name] = (path, digest, "use the annotation file the split was made of")
+        found[name] = (path, digest, fix)
     for name, (path, digest, fix) in found.items():
         if stated.get(name) != digest:
             expected = f"{stated.get(name, 'no line for this file')} (in {lists / CHECKSUMS})"

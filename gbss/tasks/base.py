@@ -51,8 +51,21 @@ class Mapped:
 
 
 @dataclass(frozen=True)
+class Pool:
+    """Unlabeled images of their own: all images of the train file are labeled then.
+
+    Attributes:
+        images: Their folder.
+        file: A COCO-format file that lists them; its boxes are hidden. None: all in the folder.
+    """
+
+    images: str
+    file: str | None = None
+
+
+@dataclass(frozen=True)
 class Task:
-    """One sub-task of the paper, or an embedded one.
+    """One sub-task of the paper, an embedded one, or one of the user's own.
 
     Attributes:
         name: Name on the command line and in paths: ``mini-coco``.
@@ -65,6 +78,8 @@ class Task:
         files: Where the inputs lie under the data root.
         sources: Where they come from, for `gbss fetch`; empty for embedded and own data.
         mapped: A second data set, labeled in full, whose classes are mapped to those of the task.
+        root: The data root, of own data; None: it depends on the scale.
+        pool: Unlabeled images of their own, of own data.
         tidy: What is to be put right in the annotation files, if anything.
     """
 
@@ -78,6 +93,8 @@ class Task:
     files: Files = Files()
     sources: tuple[Source, ...] = ()
     mapped: Mapped | None = None
+    root: Path | None = None
+    pool: Pool | None = None
     tidy: Callable[[Annotations], Annotations] | None = None
 
     def __post_init__(self) -> None:
@@ -92,10 +109,17 @@ class Task:
         names = list(asdict(self.files).values())
         if self.mapped is not None:
             names += [self.mapped.train, self.mapped.train_images]
+        if self.pool is not None:
+            names += [self.pool.file or "", self.pool.images]
         # The folder of images is "" where file names are relative to the root itself.
         return [name for name in names if name and not (root / name).exists()]
 
     @property
     def train_images(self) -> str:
-        """The folder under the data root that the file names of a split are relative to."""
+        """The folder under the data root that file names of labeled images are relative to."""
         return self.files.train_images if self.mapped is None else ""
+
+    @property
+    def unlabeled_images(self) -> str:
+        """The same of the unlabeled images."""
+        return self.train_images if self.pool is None else self.pool.images

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from gbss.splits.annotations import Annotations, read
-from gbss.splits.class_map import join, map_classes
+from gbss.errors import Fault, GbssError
+from gbss.splits.annotations import Annotations, check_images, read
+from gbss.splits.class_map import join, map_classes, select
+from gbss.splits.folder import read_folder
+from gbss.splits.pool import add_pool
 from gbss.tasks.base import Task
 
 
@@ -16,12 +19,15 @@ def read_train(task: Task, root: Path, say: Callable[[str], None] = print) -> An
     Args:
         task: The task.
         root: Its data root.
-        say: Takes a line on what a class map left out.
+        say: Takes a line on what was left out.
 
     Raises:
         GbssError: Everything that is wrong with a file.
     """
     train = _read(task, root / task.files.train)
+    if task.pool is not None:
+        folders = root / task.train_images, root / task.unlabeled_images
+        return add_pool(train, _read_pool(task, root, say), folders, say)
     if task.mapped is None:
         return train
     source = read(root / task.mapped.train, classes=task.mapped.classes)
@@ -41,6 +47,35 @@ def read_val(task: Task, root: Path) -> Annotations:
         GbssError: Everything that is wrong with the file.
     """
     return _read(task, root / task.files.val)
+
+
+def check_train_images(task: Task, root: Path, annotations: Annotations) -> None:
+    """Opens every image of what `read_train` read.
+
+    Raises:
+        GbssError: Every image that cannot be used, see `check_images`.
+    """
+    parts = [(annotations, task.train_images)]
+    if (pool := annotations.pool) is not None:
+        parts = [
+            (select(annotations, ~pool), task.train_images),
+            (select(annotations, pool), task.unlabeled_images),
+        ]
+    faults: list[Fault] = []
+    for part, folder in parts:
+        try:
+            check_images(part, root / folder)
+        except GbssError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise GbssError(*faults)
+
+
+def _read_pool(task: Task, root: Path, say: Callable[[str], None]) -> Annotations:
+    """Reads the list of a task's unlabeled images, or makes one of the files in their folder."""
+    if task.pool is None or task.pool.file is None:
+        return read_folder(root / task.unlabeled_images, say)
+    return read(root / task.pool.file, classes=task.classes, unlabeled=True)
 
 
 def _read(task: Task, path: Path) -> Annotations:

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from gbss.cli import main
 from gbss.evaluation import record as run_record
 from gbss.experiments import load_experiments
 
@@ -142,6 +143,19 @@ def test_nothing_is_published_unless_asked(snakemake):
     said = snakemake("-n", "--config", "scale=demo", "--", "all_tables")
     assert " build/demo/results/tables/demo/main_coco.md" in said
     assert " results/" not in said
+
+
+def test_own_data_at_a_scale_of_the_project_and_at_their_own(snakemake, own_data, own_init):
+    assert main(own_init) == 0
+    said = snakemake("-n", "-p", "table_headline", "--config", "scale=smoke", "task=zoo")
+    jobs = {"pretrain": "1", "split": "1", "train": "6", "detect": "6", "evaluate": "6"}
+    assert planned(said) == jobs | {"publish": "6", "table": "1", "table_headline": "1"}
+    assert "gbss split zoo --root ." in said
+    assert "gbss train --scale smoke --task zoo --row gbss --seed 2" in said
+    assert "build/smoke/results/tables/smoke/zoo/headline.md" in said
+    said = snakemake("-n", "-p", "row_gbss", "--config", "scale=zoo")
+    assert "gbss train --scale zoo --row gbss --seed 1" in said
+    assert "build/zoo/results/runs/zoo/zoo/gbss/seed-1.json" in said
 
 
 def test_an_unknown_key_is_refused(snakemake):

@@ -4,9 +4,11 @@ PLACE = Place(SCALE.scale, "{task}", "{row}", "{seed}")
 RUN = str(PLACE.folder)
 RECORD = f"build/{SCALE.scale}/records/{{task}}/{{row}}/seed-{{seed}}.json"
 PUBLISHED = str(PLACE.record(Path(RESULTS)))
-TABLE = f"{RESULTS}/tables/{SCALE.scale}/{{table}}"
+TABLE = f"{RESULTS}/tables/{SCALE.place}/{{table}}"
 BACKBONE = f"build/{SCALE.scale}/backbone.pth"
 SPLIT = "build/splits/{task}"
+# What commands are told behind --scale.
+AT_SCALE = [SCALE_NAME, "--task", TASK] if TASK else SCALE_NAME
 
 
 def source(part):
@@ -25,6 +27,14 @@ def mapped_source(wildcards):
     if task.mapped is None or task.drawing is not None:
         return []
     return SCALE.root(task.name) / task.mapped.train
+
+
+def pool(wildcards):
+    """Input function: unlabeled images of their own, listed in a file or all in a folder."""
+    task = tasks.get(wildcards.task)
+    if task.pool is None:
+        return []
+    return SCALE.root(task.name) / (task.pool.file or task.pool.images)
 
 
 def public_tasks():

@@ -19,7 +19,7 @@ rule detect:
         mem_mb=job("detect").mem_mb,
         runtime=job("detect").runtime,
     params:
-        scale=SCALE_NAME,
+        scale=AT_SCALE,
     message:
         "detecting with {wildcards.row}, seed {wildcards.seed}, on {wildcards.task}"
     shell:
@@ -45,7 +45,7 @@ rule evaluate:
     params:
         groups=lambda wildcards: repr(tasks.get(wildcards.task).groups),
         protocol=lambda wildcards: tasks.get(wildcards.task).protocol,
-        scale=SCALE_NAME,
+        scale=AT_SCALE,
     message:
         "evaluating {wildcards.row}, seed {wildcards.seed}, on {wildcards.task}"
     shell:

@@ -13,17 +13,17 @@ rule table:
         ),
         f"{TABLE}.tex",
     log:
-        f"build/logs/table/{SCALE.scale}/{{table}}.log",
+        f"build/logs/table/{SCALE.place}/{{table}}.log",
     benchmark:
-        f"build/benchmarks/table/{SCALE.scale}/{{table}}.tsv"
+        f"build/benchmarks/table/{SCALE.place}/{{table}}.tsv"
     localrule: True
     conda:
         "../../environment.yml"
     params:
         shown=shown,
         summary=SCALE.summary,
-        results=lambda wildcards, output: Path(output[0]).parents[2],
-        scale=SCALE_NAME,
+        results=Path(RESULTS),
+        scale=AT_SCALE,
     message:
         f"rendering the table {{wildcards.table}} at the scale {SCALE.scale}"
     shell:
@@ -40,7 +40,7 @@ for name in GRID.tables():
             multiext(TABLE.format(table=name), ".md", ".csv", ".tex"),
         localrule: True
         message:
-            f"the table {name} is up to date"
+            f"the table {name} is up to date: {TABLE.format(table=name)}.md"
 
 
 for row in GRID.rows():
@@ -64,7 +64,7 @@ rule all_tables:
         ],
     localrule: True
     message:
-        f"all tables of the scale {SCALE.scale} are up to date"
+        f"all tables of the scale {SCALE.scale} are up to date: {Path(TABLE).parent}/*.md"
 
 
 rule report:
@@ -72,18 +72,18 @@ rule report:
         rules.all_tables.input,
     output:
         report(
-            f"{RESULTS}/report/{SCALE.scale}/index.html",
+            f"{RESULTS}/report/{SCALE.place}/index.html",
             category="Report",
             labels={"page": "everything", "scale": SCALE.scale},
         ),
     log:
-        f"build/logs/report/{SCALE.scale}.log",
+        f"build/logs/report/{SCALE.place}.log",
     localrule: True
     conda:
         "../../environment.yml"
     params:
-        results=lambda wildcards, output: Path(output[0]).parents[2],
-        scale=SCALE_NAME,
+        results=Path(RESULTS),
+        scale=AT_SCALE,
     message:
         f"writing the report of the scale {SCALE.scale}"
     shell:

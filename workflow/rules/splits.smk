@@ -7,6 +7,7 @@ rule split:
         source("train"),
         source("val"),
         mapped_source,
+        pool,
     output:
         labeled=f"{SPLIT}/labeled.json",
         unlabeled=f"{SPLIT}/unlabeled.json",

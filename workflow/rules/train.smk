@@ -48,7 +48,7 @@ rule train:
         method=method,
         training=training,
         launcher=launcher,
-        scale=SCALE_NAME,
+        scale=AT_SCALE,
     message:
         f"training {{wildcards.row}} on {{wildcards.task}}, seed {{wildcards.seed}}, scale {SCALE.scale}"
     shell:

@@ -32,13 +32,13 @@ class ClassImages:
         name: The class.
         group: Its group in the task.
         labeled: Labeled images whose annotations of the class are kept.
-        unlabeled: Unlabeled images with the class.
+        unlabeled: Unlabeled images with the class; None: unknown.
     """
 
     name: str
     group: str
     labeled: int
-    unlabeled: int
+    unlabeled: int | None
 
 
 def class_images(counts: Path, task: Task) -> list[ClassImages]:
@@ -54,7 +54,8 @@ def class_images(counts: Path, task: Task) -> list[ClassImages]:
     try:
         rows = list(csv.DictReader(counts.read_text(encoding="utf-8").splitlines()))
         found = [
-            (row["name"], int(row["labeled_images"]), int(row["unlabeled_images"])) for row in rows
+            (row["name"], int(row["labeled_images"]), _known(row["unlabeled_images"]))
+            for row in rows
         ]
     except FileNotFoundError as error:
         fix = f"build the split: gbss split {task.name}"
@@ -69,8 +70,13 @@ def class_images(counts: Path, task: Task) -> list[ClassImages]:
         fix = f"check it: gbss verify {task.name}"
         expected = f"the {len(group_of)} classes of {task.name}"
         raise fail(str(counts), found="other classes", expected=expected, fix=fix)
-    classes = [ClassImages(name, group_of[name], *numbers) for name, *numbers in found]
-    return sorted(classes, key=lambda each: (-each.labeled, -each.unlabeled, each.name))
+    classes = [ClassImages(name, group_of[name], labeled, pool) for name, labeled, pool in found]
+    return sorted(classes, key=lambda each: (-each.labeled, -(each.unlabeled or 0), each.name))
+
+
+def _known(text: str) -> int | None:
+    """The number in a cell, which is empty where images come without annotations."""
+    return int(text) if text else None
 
 
 def write_class_distribution(classes: Sequence[ClassImages], task: Task, path: Path) -> None:
@@ -96,7 +102,8 @@ def draw(classes: Sequence[ClassImages], task: Task) -> Figure:
     figure = Figure(figsize=(max(6.0, min(14.0, 1.5 + 0.155 * len(classes))), 4.2))
     axes = figure.add_subplot()
     places = list(range(len(classes)))
-    lower, upper = [each.labeled for each in classes], [each.unlabeled for each in classes]
+    lower = [each.labeled for each in classes]
+    upper = [each.labeled if each.unlabeled is None else each.unlabeled for each in classes]
     axes.vlines(places, lower, upper, color=GUIDE, linewidth=0.8, zorder=1)
     for group in task.groups:
         _markers(axes, classes, group)
@@ -122,14 +129,15 @@ def _markers(axes: Axes, classes: Sequence[ClassImages], group: str) -> None:
     """The classes of a group; labeled markers fit into the hollow ones of equal numbers."""
     style = GROUPS.get(group, OTHER)
     members = {place: each for place, each in enumerate(classes) if each.group == group}
-    numbers = {
-        "unlabeled": ([each.unlabeled for each in members.values()], "white", 42),
-        "labeled": ([each.labeled for each in members.values()], style.colour, 18),
-    }
+    known = {place: each.unlabeled for place, each in members.items() if each.unlabeled is not None}
+    labeled = {place: each.labeled for place, each in members.items()}
+    numbers = {"unlabeled": (known, "white", 42), "labeled": (labeled, style.colour, 18)}
     for what, (heights, fill, size) in numbers.items():
+        if not heights:
+            continue
         axes.scatter(
-            list(members),
-            heights,
+            list(heights),
+            list(heights.values()),
             marker=style.marker,
             s=size,
             facecolors=fill,
@@ -147,9 +155,9 @@ def summary(classes: Sequence[ClassImages], groups: Mapping[str, Sequence[str]])
     for group in groups:
         members = [each for each in classes if each.group == group]
         labeled = sorted(each.labeled for each in members)
-        unlabeled = sorted(each.unlabeled for each in members)
+        unlabeled = sorted(each.unlabeled for each in members if each.unlabeled is not None)
+        pool = f"{unlabeled[0]} to {unlabeled[-1]} unlabeled" if unlabeled else "others unknown"
         lines.append(
-            f"{group}: {len(members)} classes, {labeled[0]} to {labeled[-1]} labeled images, "
-            f"{unlabeled[0]} to {unlabeled[-1]} unlabeled"
+            f"{group}: {len(members)} classes, {labeled[0]} to {labeled[-1]} labeled images, {pool}"
         )
     return "\n".join(lines)

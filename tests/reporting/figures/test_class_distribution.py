@@ -99,6 +99,22 @@ def test_summary(classes, task):
     ]
 
 
+def test_unlabeled_images_of_which_nothing_is_known(counts, task, tmp_path):
+    text = COUNTS
+    for known in ("700,900", "640,999", "3,3", "20,21"):
+        text = text.replace(f"{known}\n", ",\n")
+    counts.write_text(text)
+    classes = class_images(counts, task)
+    assert [(each.name, each.unlabeled) for each in classes][:2] == [("ant", None), ("bee", None)]
+    (axes,) = draw(classes, task).axes
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["maj, labeled", "min, labeled"]
+    said = summary(classes, task.groups)
+    assert said.splitlines()[1] == "minority: 2 classes, 5 to 5 labeled images, others unknown"
+    write_class_distribution(classes, task, tmp_path / "zoo")
+    assert "\nbee,minority,5,\n" in (tmp_path / "zoo.csv").read_text().replace("\r", "")
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
