@@ -131,6 +131,19 @@ def test_verify_opens_every_image(tmp_path, capsys, monkeypatch, repository, tin
     assert main(["verify", "mini-coco"]) == 0
 
 
+def test_without_a_root_the_papers_scale_says_where_the_data_are(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for command in ("split", "verify"):
+        said = fails(capsys, command, "coco-split2")
+        assert "data/coco: the data of coco-split2, named under 'roots' of the scale" in said
+        assert "`gbss fetch coco-split2 --root data/coco`" in said
+    # Without images there is no such message: a split needs annotations only.
+    (tmp_path / "data/coco/annotations").mkdir(parents=True)
+    (tmp_path / "data/coco/annotations/instances_train2017.json").write_text("{}")
+    said = fails(capsys, "split", "coco-split2")
+    assert said.startswith("error: data/coco/annotations/instances_train2017.json")
+
+
 def test_fetch_names_what_is_there_but_not_whole(tmp_path, capsys):
     (tmp_path / "val2017").mkdir()
     (tmp_path / "val2017/000000000139.jpg").touch()
@@ -190,6 +203,7 @@ def test_a_given_split_is_taken_and_kept(drawn, capsys, monkeypatch):
     root = ["--root", str(drawn / "build/data/mini-coco")]
     assert main(["split", "mini-coco", *root, "--labeled", str(theirs)]) == 0
     given = drawn / "other/splits/mini-coco"
+    assert "few-shot) as labeled.json says," in capsys.readouterr().out
     assert "source: given" in (given / "recipe.yaml").read_text()
     assert (given / "labeled.txt").read_text() == before[0]
     ours = drawn / "other/build/splits/mini-coco/labeled.json"
@@ -215,7 +229,7 @@ def test_a_factor_is_for_stated_counts(drawn, capsys, tiny_task, monkeypatch):
     assert "--factor" in fails(capsys, "split", "mini-coco")
     assert main(["split", "mini-coco", "--factor", "0.05"]) == 0
     said = capsys.readouterr().out
-    assert "30 labeled images" in said
+    assert re.search(r"30 labeled images .* at 0\.05 of the stated counts, for trying", said)
     assert re.search(r"horizontal disc +minority +2 +2 +\+0", said)
     assert "minority: 4 of 4 classes at their number of images" in said
     assert main(["split", "mini-coco"]) == 0

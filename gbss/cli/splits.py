@@ -8,13 +8,16 @@ from pathlib import Path
 from gbss import tasks
 from gbss.cli.choices import Commands
 from gbss.splits.recipe import ROLES
+from gbss.tasks import Task
+
+ROOT = "folder with the task's files; default: as the paper's scale says, or the embedded data"
 
 
 def add_to(commands: Commands) -> None:
     """Adds the commands to the parser."""
     command = commands.add_parser("split", help="build the labeled and unlabeled images of a task")
     command.add_argument("task")
-    command.add_argument("--root", type=Path, help="folder with the task's files")
+    command.add_argument("--root", type=Path, help=ROOT)
     command.add_argument("--factor", type=float, help="this part of the stated counts, for trying")
     for role in ROLES:
         text = f"your own {role} images, not drawn ones: a COCO-format file or a list of ids"
@@ -23,7 +26,7 @@ def add_to(commands: Commands) -> None:
 
     command = commands.add_parser("verify", help="check a split against its annotation file")
     command.add_argument("task")
-    command.add_argument("--root", type=Path, help="folder with the task's files")
+    command.add_argument("--root", type=Path, help=ROOT)
     command.add_argument("--images", action="store_true", help="also open every image file")
     command.set_defaults(command=_verify)
 
@@ -40,7 +43,8 @@ def _split(options: argparse.Namespace) -> None:
     from gbss.tasks.inputs import read_train, read_val
 
     task = tasks.get(options.task)
-    annotations, validation = read_train(task, _root(options)), read_val(task, _root(options))
+    root = _root(task, options)
+    annotations, validation = read_train(task, root), read_val(task, root)
     lists, coco = Path("splits") / task.name, Path("build/splits") / task.name
     roles = {role: getattr(options, role.replace("-", "_")) for role in ROLES}
     files = {role: path for role, path in roles.items() if path is not None}
@@ -50,8 +54,13 @@ def _split(options: argparse.Namespace) -> None:
     if deviations := deviation_text((lists / "counts.csv").read_text(encoding="utf-8")):
         print(deviations)
     labeled = len(split.base) + len(split.few_shot)
+    source = ""
+    if split.recipe.given:
+        source = f" as {', '.join(file.name for file in split.recipe.given.values())} says"
+    elif split.recipe.factor < 1:
+        source = f" at {split.recipe.factor:g} of the stated counts, for trying"
     print(
-        f"{task.name}: {labeled} labeled images ({len(split.few_shot)} of them few-shot), "
+        f"{task.name}: {labeled} labeled images ({len(split.few_shot)} of them few-shot){source}, "
         f"{len(split.unlabeled)} unlabeled; per class in {lists / 'counts.csv'}"
     )
 
@@ -61,9 +70,10 @@ def _verify(options: argparse.Namespace) -> None:
     from gbss.tasks.inputs import check_train_images, read_train
 
     task = tasks.get(options.task)
-    annotations = read_train(task, _root(options))
+    root = _root(task, options)
+    annotations = read_train(task, root)
     if options.images:
-        check_train_images(task, _root(options), annotations)
+        check_train_images(task, root, annotations)
     split = verify_split(annotations, task.recipe, Path("splits") / task.name)
     labeled = len(split.base) + len(split.few_shot)
     print(f"{task.name}: {labeled} labeled and {len(split.unlabeled)} unlabeled images, as stated")
@@ -75,6 +85,13 @@ def _overlap(options: argparse.Namespace) -> None:
     print(overlap_text(write_overlaps(options.splits)))
 
 
-def _root(options: argparse.Namespace) -> Path:
-    root: Path | None = options.root
-    return root or tasks.get(options.task).root or Path("build/data") / options.task
+def _root(task: Task, options: argparse.Namespace) -> Path:
+    from gbss.scales import load_scale
+
+    if options.root is not None:
+        root: Path = options.root
+        return root
+    scale = load_scale("paper")
+    root = scale.root(task.name)
+    # Without the annotation files, say how to get the data. Images are not needed here.
+    return root if (root / task.files.train).exists() else scale.require(task.name)

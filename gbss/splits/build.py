@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gbss.errors import Faults, fail, nearest
 from gbss.splits.annotations import Annotations, Ints
-from gbss.splits.few_shot import few_shot_by_images
+from gbss.splits.few_shot import few_shot_beside
 from gbss.splits.recipe import Recipe
 from gbss.splits.targets import draw_to_targets
 
@@ -45,14 +45,13 @@ def build_split(annotations: Annotations, recipe: Recipe) -> Split:
     """
     minority = minority_mask(annotations, recipe)
     rng = np.random.Generator(np.random.PCG64(recipe.seed))
-    if recipe.stated:
+    if recipe.stated and annotations.mapped is not None:
+        base = base_candidates(annotations, minority)
+        few_shot = few_shot_beside(annotations, minority, recipe, base, rng)
+    elif recipe.stated:
         base, few_shot = draw_to_targets(annotations, minority, recipe, rng)
     else:
-        if annotations.mapped is not None and recipe.targets:
-            wanted = [recipe.targets[name].images for name in annotations.names]
-            few_shot = few_shot_by_images(annotations, minority, np.array(wanted), rng)
-        else:
-            few_shot = _few_shot(annotations, minority, recipe, rng)
+        few_shot = _few_shot(annotations, minority, recipe, rng)
         candidates = base_candidates(annotations, minority)
         free = np.setdiff1d(candidates, few_shot)
         if (size := base_size(candidates, recipe)) > len(free):

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 
 TRIES = 512
-"""How many chosen rows are tried for an exchange, the most promising first, before giving up."""
+"""How many chosen rows are tried for an exchange, the most promising first, before giving up; where
+no more is asked for."""
 
 HUGE = 2**62
 """More than any change of a cost."""
@@ -92,22 +93,23 @@ class Choice:
         return rows[order], changes[order]
 
 
-def approach(choice: Choice, *, fixed: bool) -> None:
+def approach(choice: Choice, *, fixed: bool, tries: int = TRIES) -> None:
     """Changes a choice until no addition, removal or exchange that is tried brings it nearer.
 
     Args:
         choice: What to start from; ties are decided by the order of its rows.
         fixed: The number of chosen rows stays: only exchanges.
+        tries: How many chosen rows are tried for an exchange before giving up.
     """
-    while choice.cost() > 0 and (_exchange(choice) or (not fixed and _resize(choice))):
+    while choice.cost() > 0 and (_exchange(choice, tries) or (not fixed and _resize(choice))):
         pass
 
 
-def _exchange(choice: Choice) -> bool:
+def _exchange(choice: Choice, tries: int) -> bool:
     """Makes the first exchange that brings the choice nearer; False if none of those tried does."""
     rows, changes = choice.removals()
     additions = choice.additions()
-    for row, change in zip(rows[:TRIES].tolist(), changes[:TRIES].tolist(), strict=True):
+    for row, change in zip(rows[:tries].tolist(), changes[:tries].tolist(), strict=True):
         other, further = choice.best_exchange(row, additions)
         if change + further < 0:
             choice.flip(row)

@@ -59,7 +59,8 @@ class Recipe:
             possible; None takes them as they come.
         seed: Seed of the draw.
         targets: Class name → counts of the authors' own split. With ``labeled``, the draw comes as
-            near to them as it can; otherwise they are there to compare with.
+            near to them as it can; otherwise they are there to compare with. Beside a data set that
+            is labeled in full its images count, too.
         labeled: Number of labeled images to draw; None leaves it to share and shots. Without
             targets, and so without minority classes, they are drawn at random.
         factor: Below 1, ``labeled`` and ``targets`` are this part of the stated ones, for trying

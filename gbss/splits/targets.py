@@ -16,6 +16,8 @@ TOLERANCE = 5
 UNIT = 2**32
 """Weight of a relative deviation of one; classes are compared by relative deviations."""
 
+IMPORTANT = 2**10 * UNIT
+"""Weight of an image of a minority class, before which all else comes second."""
 
 DRAW_ANEW = (
     "draw with another seed, or from another file; a scaled recipe (--factor) may miss counts"
@@ -52,8 +54,8 @@ def draw_to_targets(
             recipe is scaled, a count was missed.
     """
     counts = box_counts(annotations, np.arange(len(annotations.image_ids)))
-    _check_supply(annotations, counts, minority, recipe)
-    images, boxes = _stated(annotations, recipe)
+    check_supply(annotations, (counts > 0).sum(axis=0), recipe)
+    images, boxes = stated_counts(annotations, recipe)
     few_shot = _few_shot(counts[:, minority], images[minority], boxes[minority], rng)
     base = _base(annotations, counts, minority, recipe, few_shot, rng)
     if recipe.factor == 1:
@@ -83,11 +85,12 @@ def _base(
             fix="give the whole annotation file, or scale the recipe "
             + ("by a larger factor" if size < 0 else "by a smaller factor"),
         )
-    images, _ = _stated(annotations, recipe)
+    images, _ = stated_counts(annotations, recipe)
     known = ~minority & (images >= 0)
     rows = (counts[left][:, known] > 0).astype(np.int64)
     missing = images[known] - (counts[few_shot][:, known] > 0).sum(axis=0)
-    choice = Choice.of(rows, _weights(images[known]), missing, np.arange(len(left)) < size)
+    weights = relative_weights(images[known])
+    choice = Choice.of(rows, weights, missing, np.arange(len(left)) < size)
     approach(choice, fixed=True)
     return np.sort(left[choice.chosen])
 
@@ -139,12 +142,19 @@ def check_counts(
             faults.add(f"{where}: class {name!r}", found=found, expected=expected, fix=DRAW_ANEW)
 
 
-def _check_supply(
-    annotations: Annotations, counts: Ints, minority: NDArray[np.bool_], recipe: Recipe
-) -> None:
-    """The file must hold the images that are asked for: all shortages in one message."""
-    present = (counts > 0).sum(axis=0)
+def check_supply(annotations: Annotations, present: Ints, recipe: Recipe) -> None:
+    """The file must hold the images that are asked for: all shortages in one message.
+
+    Args:
+        annotations: The train annotations.
+        present: (K,) images per class.
+        recipe: Total and targets.
+
+    Raises:
+        GbssError: With every class of which there are too few.
+    """
     names = annotations.names
+    size = len(annotations.image_ids)
     supply = {name: int(present[number]) for number, name in enumerate(names)}
     short = [
         f"{name} {supply[name]} of {target.images}"
@@ -152,11 +162,11 @@ def _check_supply(
         if recipe.factor == 1 and name in supply and supply[name] < target.images
     ]
     labeled = recipe.labeled or 0
-    if len(counts) < labeled:
-        short.insert(0, f"any class {len(counts)} of {labeled}")
+    if size < labeled:
+        short.insert(0, f"any class {size} of {labeled}")
     if not short:
         return
-    shares = [len(counts) / labeled] + [
+    shares = [size / labeled] + [
         supply[name] / target.images
         for name, target in recipe.targets.items()
         if name in supply and target.images
@@ -171,11 +181,11 @@ def _check_supply(
     )
 
 
-def _stated(annotations: Annotations, recipe: Recipe) -> tuple[Ints, Ints]:
-    """Images and boxes stated per class, (K,) each; -1 without a target."""
+def stated_counts(annotations: Annotations, recipe: Recipe) -> tuple[Ints, Ints]:
+    """Images and boxes stated per class, (K,) each; -1 where nothing is."""
     targets = [recipe.targets.get(name) for name in annotations.names]
     images = [-1 if target is None else target.images for target in targets]
-    boxes = [-1 if target is None else target.boxes for target in targets]
+    boxes = [-1 if target is None or target.boxes is None else target.boxes for target in targets]
     return np.array(images, dtype=np.int64), np.array(boxes, dtype=np.int64)
 
 
@@ -189,7 +199,7 @@ def _few_shot(counts: Ints, images: Ints, boxes: Ints, rng: np.random.Generator)
         rng: Source of the order.
     """
     holding = np.flatnonzero(counts.any(axis=1))
-    weights = np.concatenate([np.full(len(images), 2**10 * UNIT), _weights(boxes)])
+    weights = np.concatenate([np.full(len(images), IMPORTANT), relative_weights(boxes)])
     targets = np.concatenate([images, boxes])
     best, least = holding[:0], -1
     for _ in range(ATTEMPTS):
@@ -217,7 +227,7 @@ def _fitting(present: Ints, images: Ints) -> NDArray[np.bool_]:
     return chosen
 
 
-def _weights(targets: Ints) -> Ints:
+def relative_weights(targets: Ints) -> Ints:
     """Weights that make a relative deviation count the same in every class."""
     weights: Ints = np.maximum(UNIT // np.maximum(targets, 1) ** 2, 1)
     return weights

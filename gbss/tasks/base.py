@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import yaml
 
 from gbss.data import Drawing
 from gbss.data.sources import Source
@@ -113,6 +115,17 @@ class Task:
             names += [self.pool.file or "", self.pool.images]
         # The folder of images is "" where file names are relative to the root itself.
         return [name for name in names if name and not (root / name).exists()]
+
+    @property
+    def division(self) -> str:
+        """What decides how the train images are divided, as text: another one is another split."""
+        text = self.recipe.to_yaml()
+        more: dict[str, Any] = {}
+        if self.recipe.groups:
+            more["groups"] = {group: list(names) for group, names in self.recipe.groups.items()}
+        if self.mapped is not None:
+            more["mapped"] = dict(self.mapped.to)
+        return text + yaml.safe_dump(more, sort_keys=False) if more else text
 
     @property
     def train_images(self) -> str:

@@ -73,8 +73,7 @@ TASKS = (
         classes=_CLASSES,
         recipe=Recipe(
             minority=_MINORITY,
-            share=1.0,
-            shots=1,
+            labeled=119_790,
             targets={row["name"]: Target(int(row["labeled_images"])) for row in _ROWS},
         ),
         protocol="coco",

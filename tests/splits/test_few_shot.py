@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from gbss.errors import GbssError
 from gbss.splits.build import build_split
-from gbss.splits.class_map import join, map_classes
+from gbss.splits.class_map import join, map_classes, select
 from gbss.splits.few_shot import few_shot_by_images
+from gbss.splits.files import render_lists
 from gbss.splits.recipe import Recipe, Target
 
 
@@ -48,15 +52,62 @@ def test_another_seed_takes_other_images(annotations, minority):
     assert draws[0] == draws[1] != draws[2]
 
 
-def test_a_split_beside_a_labeled_data_set_aims_at_the_stated_images(annotations):
+@pytest.fixture
+def both(annotations):
+    """A data set beside the same one, labeled in full for all classes but the minority."""
     to = {name: None if name in ("bee", "dog") else name for name in annotations.names}
     ids = annotations.category_ids
     mapped = map_classes(annotations, to, annotations.names, ids).annotations
-    both = join(annotations, mapped, ("a", "b"))
-    targets = {name: Target(4 + number) for number, name in enumerate(both.names)}
-    split = build_split(both, Recipe(minority=("bee", "dog"), share=1.0, shots=1, targets=targets))
+    return join(annotations, mapped, ("a", "b"))
+
+
+def stated(both, further, *, images=(0, 5, 0, 7, 0)):
+    """A recipe of so many images beside the labeled ones, and so many more of each class."""
+    labeled = images_of(both, np.flatnonzero(both.mapped).tolist())
+    counts = zip(both.names, labeled, images, strict=True)
+    return Recipe(
+        minority=("bee", "dog"),
+        labeled=int(both.mapped.sum()) + further,
+        targets={name: Target(max(1, base + more)) for name, base, more in counts},
+        seed=3,
+    )
+
+
+@pytest.mark.parametrize("further", [11, 13])
+def test_a_split_beside_a_labeled_data_set_meets_total_and_minority(both, further):
+    recipe = stated(both, further, images=(3, 5, 2, 7, 4))
+    split = build_split(both, recipe)
     assert split.base.tolist() == both.image_ids[both.mapped].tolist()
+    assert len(split.few_shot) == further
     positions = np.searchsorted(both.image_ids, split.few_shot)
+    assert not both.mapped[positions].any()
     reached = images_of(both, positions.tolist())
     assert (reached[1], reached[3]) == (5, 7)
-    assert not both.mapped[positions].any()
+    again = build_split(both, recipe)
+    assert again.few_shot.tolist() == split.few_shot.tolist()
+    labeled = images_of(both, np.flatnonzero(both.mapped).tolist())
+    for name, ours, base in zip(both.names, reached, labeled, strict=True):
+        if name not in recipe.minority:
+            wanted = recipe.targets[name].images
+            assert abs(base + ours - wanted) <= max(1, 0.05 * wanted)
+
+
+def test_a_total_that_cannot_be_met_is_refused_with_the_factors_that_can(both):
+    recipe = stated(both, 0)
+    with pytest.raises(GbssError, match=r"labeled images in all(.|\n)*--factor, from [\d.]+ to 1\b"):
+        build_split(both, recipe)
+
+
+def test_a_minority_class_that_is_not_there_stops_a_split_but_not_a_trial(both):
+    recipe = stated(both, 15, images=(3, 5, 2, 7, 4))
+    without = select(
+        both, np.ones(len(both.image_ids), bool), both.names.index("dog") != both.box_classes
+    )
+    with pytest.raises(GbssError, match=r"dog 0 of 7"):
+        build_split(without, recipe)
+    trial = replace(recipe, labeled=2 * recipe.labeled).scaled(0.5)
+    split = build_split(without, trial)
+    assert len(split.base) + len(split.few_shot) == trial.labeled
+    rows = render_lists(split, without)["counts.csv"].splitlines()
+    (row,) = (row for row in rows if ",dog," in row)
+    assert row.endswith(f",{trial.targets['dog'].images},,-{trial.targets['dog'].images},-100.00,")

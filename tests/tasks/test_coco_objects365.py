@@ -39,6 +39,7 @@ def test_counts_add_up_to_what_the_released_code_states():
     }
     assert sums == {"majority": 343_509, "minority": 8_243}
     assert TASK.recipe.targets["Person"].images == 65_263
+    assert TASK.recipe.labeled == 119_790
 
 
 def write(root, file, images, boxes, names):

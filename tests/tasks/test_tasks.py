@@ -49,6 +49,19 @@ def test_missing_names_what_is_not_there(tmp_path):
     ]
 
 
+def test_another_recipe_class_map_or_grouping_is_another_division():
+    plain, mapped, grouped = map(tasks.get, ("mini-coco", "mini-objects365", "mini-lvis"))
+    assert plain.division == plain.recipe.to_yaml()
+    to = dict(mapped.mapped.to) | {"solid hourglass": "Solid Disc"}
+    others = (
+        replace(plain, recipe=replace(plain.recipe, seed=8)),
+        replace(mapped, mapped=replace(mapped.mapped, to=to)),
+        replace(grouped, recipe=replace(grouped.recipe, groups={})),
+    )
+    for task, other in zip((plain, mapped, grouped), others, strict=True):
+        assert task.division != other.division, task.name
+
+
 def test_names_are_found_by_walking_the_folder():
     assert {"mini-coco", "coco-split1", "coco-split2"} <= set(tasks.names())
 

@@ -100,6 +100,18 @@ def test_data_that_are_not_there_are_named_with_the_remedy(snakemake, coco):
     assert (planned(said)["split"], planned(said)["train"]) == ("1", "9")
 
 
+def test_a_split_that_was_made_by_hand_is_kept(snakemake, coco, tmp_path):
+    folder = tmp_path / "build/splits/coco-split1"
+    folder.mkdir(parents=True)
+    for name in ("labeled", "unlabeled", "unlabeled_hidden", "val"):
+        (folder / f"{name}.json").touch()
+    said = snakemake("-n", "table_main_coco", profile="slurm")
+    assert planned(said)["train"] == "9"
+    assert "split" not in planned(said)
+    (folder / "val.json").unlink()
+    assert planned(snakemake("-n", "table_main_coco", profile="slurm"))["split"] == "1"
+
+
 def test_public_data_are_fetched_where_they_are_missing(snakemake, coco, objects365):
     assert "Nothing to be done" in snakemake("-n", "fetch", profile="slurm")
     (coco / "val2017").rmdir()

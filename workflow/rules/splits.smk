@@ -1,5 +1,6 @@
 # Annotation files -> labeled and unlabeled images. The lists under splits/ are committed: a build
-# that would give others stops, so they are no outputs that Snakemake may delete.
+# that would give others stops, so they are no outputs that Snakemake may delete. A split that was
+# made by hand (`gbss split TASK --labeled FILE`, docs/data.md) is kept in the same way.
 
 
 rule split:
@@ -23,7 +24,7 @@ rule split:
         mem_mb=16000,
         runtime=60,
     params:
-        recipe=lambda wildcards: tasks.get(wildcards.task).recipe.to_yaml(),
+        recipe=lambda wildcards: tasks.get(wildcards.task).division,
         root=lambda wildcards: SCALE.root(wildcards.task),
     message:
         "splitting {wildcards.task} into labeled and unlabeled images"
