@@ -203,7 +203,7 @@ def test_a_given_split_is_taken_and_kept(drawn, capsys, monkeypatch):
     root = ["--root", str(drawn / "build/data/mini-coco")]
     assert main(["split", "mini-coco", *root, "--labeled", str(theirs)]) == 0
     given = drawn / "other/splits/mini-coco"
-    assert "few-shot) as labeled.json says," in capsys.readouterr().out
+    assert ", as given in labeled.json;" in capsys.readouterr().out
     assert "source: given" in (given / "recipe.yaml").read_text()
     assert (given / "labeled.txt").read_text() == before[0]
     ours = drawn / "other/build/splits/mini-coco/labeled.json"

@@ -56,12 +56,13 @@ def _split(options: argparse.Namespace) -> None:
     labeled = len(split.base) + len(split.few_shot)
     source = ""
     if split.recipe.given:
-        source = f" as {', '.join(file.name for file in split.recipe.given.values())} says"
+        names = ", ".join(file.name for file in split.recipe.given.values())
+        source = f", as given in {names}"
     elif split.recipe.factor < 1:
-        source = f" at {split.recipe.factor:g} of the stated counts, for trying"
+        source = f", at {split.recipe.factor:g} of the stated counts, for trying"
     print(
-        f"{task.name}: {labeled} labeled images ({len(split.few_shot)} of them few-shot){source}, "
-        f"{len(split.unlabeled)} unlabeled; per class in {lists / 'counts.csv'}"
+        f"{task.name}: {labeled} labeled images ({len(split.few_shot)} of them few-shot), "
+        f"{len(split.unlabeled)} unlabeled{source}; per class in {lists / 'counts.csv'}"
     )
 
 
