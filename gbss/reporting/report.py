@@ -76,7 +76,10 @@ class ShownRun:
 
 
 def write_report(grid: Grid, results: Path, published: Path, splits: Path) -> Path:
-    """Writes the page and returns its path, ``<results>/report/<scale>/index.html``.
+    """Writes the page and returns its path.
+
+    It is ``<results>/report/<scale>/index.html``; where a task was put in the place of the scale's
+    own, in a folder of that name below.
 
     Pictures are part of the page, so that it can be sent to somebody. Its links lead to files of
     this checkout.
