@@ -78,8 +78,9 @@ def write_lists(texts: dict[str, str], lists: Path) -> None:
 def _counts(split: Split, annotations: Annotations) -> str:
     """``counts.csv``: per class, what is labeled, taken away and hidden. Crowds do not count.
 
-    Where counts are stated, also how far the labeled images and boxes are from them. Unlabeled
-    images of their own have no group to lose boxes of, and often no known boxes: cells stay empty.
+    Where counts are stated, also how far the labeled images and boxes are from them. Beside a set
+    of unlabeled images, groups decide nothing here and may change later: that column stays empty;
+    and so do the counts of these images if they have no boxes that are known.
     """
     minority = minority_mask(annotations, split.recipe)
     seen = seen_boxes(split, annotations)

@@ -89,7 +89,8 @@ _WHY: dict[DeviceName, str] = {
     "gpu": (
         "For one GPU, from the paper's settings: 8 GPUs x (1 labeled + 4 unlabeled images), "
         "learning rate 0.01, 180,000 iterations. For N GPUs: learning_rate and gpu, threads and "
-        "mem_mb of 'train' times N; the same passes then take an N-th of the iterations."
+        "mem_mb of 'train' times N; the same passes then take an N-th of the iterations. The "
+        "backbone's weights are downloaded once."
     ),
     "cpu": (
         "For a CPU, with the demo's settings: the small detector, and images scaled down to "

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gbss import tasks
+from gbss.cli import main
 from gbss.configs.resolve import Inputs, resolve
 from gbss.scales import load_scale
 
@@ -108,3 +109,24 @@ def test_a_warm_up_of_one_step_is_none(soft_teacher):
     inputs = Inputs.of(task, scale)
     (only,) = resolve(task, soft_teacher, scale, 5, inputs, Path("somewhere")).param_scheduler
     assert only.type == "MultiStepLR"
+
+
+def test_unlabeled_images_may_have_a_folder_of_their_own(soft_teacher, own_data, own_init):
+    for device, detector in (("cpu", "small"), ("gpu", "resnet50")):
+        Path("workflow/tasks/zoo.yaml").unlink(missing_ok=True)
+        own_init[own_init.index("--device") + 1] = device
+        assert main(own_init) == 0
+        scale, task = load_scale("zoo"), tasks.get("zoo")
+        assert scale.detector == detector
+        inputs = Inputs.of(task, scale)
+        config = resolve(task, soft_teacher, scale, 5, inputs, Path("somewhere"))
+        labeled, unlabeled = config.train_dataloader.dataset.datasets
+        assert (labeled.ann_file, labeled.data_prefix.img) == (
+            "build/splits/zoo/labeled.json",
+            "data/labeled",
+        )
+        assert (unlabeled.ann_file, unlabeled.data_prefix.img) == (
+            "build/splits/zoo/unlabeled.json",
+            "data/pool",
+        )
+        assert config.test_dataloader.dataset.data_prefix.img == "data/val"
