@@ -98,16 +98,17 @@ def parse(name: str, entry: Mapping[str, Any], where: str) -> Task:
     groups = _check(name, entry, where)
     files = entry["files"]
     drawn = "train" in files
-    recipe = entry.get("recipe", {})
+    # Where nothing is drawn, groups may change and the split, with all that was trained, stays.
+    if drawn:
+        recipe = Recipe(groups.get("minority", ()), groups=groups, **entry["recipe"])
+    else:
+        recipe = Recipe(minority=())
     return Task(
         name=name,
         title=entry["title"],
         groups=groups,
         classes=tuple(entry["classes"]),
-        # Only a draw takes away annotations.
-        recipe=Recipe(
-            minority=groups.get("minority", ()) if drawn else (), groups=groups, **recipe
-        ),
+        recipe=recipe,
         protocol=entry.get("protocol", "coco"),
         drawing=None,
         files=Files(

@@ -51,9 +51,22 @@ def test_a_file_is_a_task(write):
     assert task.groups == {"majority": ("owl", "tit"), "minority": ("wren", "no")}
     assert task.pool == Pool("b")
     assert (task.root, task.files.train, task.unlabeled_images) == (Path(), "a.json", "b")
-    # Nothing is taken away from images that are labeled in full.
+    # Labels of the user's own are all used.
     assert task.recipe.minority == ()
     assert tasks.stands_for(task) == "coco-split1"
+
+
+def test_other_groups_are_another_draw_and_change_nothing_else(write):
+    other = TASK["classes"] | {"tit": "minority"}
+    write()
+    given = tasks.get("zoo").division
+    write(classes=other)
+    assert tasks.get("zoo").division == given
+    recipe = {"share": 0.2, "shots": 3, "seed": 8}
+    write(files=ONE_FILE, recipe=recipe)
+    drawn = tasks.get("zoo").division
+    write(files=ONE_FILE, recipe=recipe, classes=other)
+    assert tasks.get("zoo").division != drawn
 
 
 def test_a_draw_takes_minority_boxes_away(write):
