@@ -22,7 +22,8 @@ def given_split(annotations: Annotations, recipe: Recipe, files: Mapping[str, Pa
     """Takes the split that files of the user describe.
 
     What is not given follows: labeled are the images that are not unlabeled, and the other way
-    round. Few-shot images are those of the few-shot file (all other labeled ones are base then),
+    round; all images of a second data set, whose classes were mapped, are labeled base images.
+    Few-shot images are those of the few-shot file (all other labeled ones are base then),
     those marked ``few-shot`` in a list of labeled images (``<id> base`` or ``<id> few-shot``), or
     those with minority boxes in a COCO-format file of labeled images.
 
@@ -34,7 +35,7 @@ def given_split(annotations: Annotations, recipe: Recipe, files: Mapping[str, Pa
     Raises:
         GbssError: Everything that is wrong with the files.
     """
-    if not {"labeled", "unlabeled"} & set(files):
+    if not {"labeled", "unlabeled"} & set(files) and annotations.mapped is None:
         raise fail(
             "the given split",
             found=f"only {' and '.join(files)}",
@@ -51,7 +52,7 @@ def given_split(annotations: Annotations, recipe: Recipe, files: Mapping[str, Pa
                 unreadable.extend(error.faults)
         if unreadable:
             raise GbssError(*unreadable)
-        sources, unlabeled = _divide(annotations, files, given, faults)
+        sources, unlabeled = _divide(annotations, recipe, files, given, faults)
         base, few_shot = (
             np.array(sorted(id_ for id_, word in sources.items() if word == source), dtype=np.int64)
             for source in ("base", "few-shot")
@@ -64,6 +65,7 @@ def given_split(annotations: Annotations, recipe: Recipe, files: Mapping[str, Pa
 
 def _divide(
     annotations: Annotations,
+    recipe: Recipe,
     files: Mapping[str, Path],
     given: Mapping[str, Mapping[int, str]],
     faults: Faults,
@@ -71,15 +73,24 @@ def _divide(
     """The source of each labeled image, and the unlabeled images; notes what does not fit."""
     images = set(annotations.image_ids.tolist())
     listed, few_shot = given.get("labeled", {}), set(given.get("few-shot", {}))
-    unlabeled = set(given.get("unlabeled", images - listed.keys() - few_shot))
-    labeled = (set(listed) if "labeled" in given else images - unlabeled) | few_shot
+    mapped = _mapped(annotations)
+    if "labeled" in given:
+        labeled = listed.keys() | few_shot
+    elif "unlabeled" in given:
+        labeled = images - given["unlabeled"].keys() | few_shot
+    else:
+        labeled = mapped | few_shot
+    unlabeled = set(given.get("unlabeled", images - labeled))
     where = " and ".join(map(str, files.values()))
     check_division(annotations, where, (labeled, unlabeled), faults, fix=RIGHT_FILES)
     if odd := {id_ for id_ in few_shot if listed.get(id_) == "base"}:
         found = f"base images according to {files['labeled']}: {some(odd)}"
         expected = "few-shot images"
         faults.add(str(files["few-shot"]), found=found, expected=expected, fix=RIGHT_FILES)
-    otherwise = "base" if few_shot else ""
+    otherwise = "base" if few_shot or not recipe.minority else ""
+    if mapped:
+        few_shot |= labeled - mapped
+        otherwise = "base"
     sources = {
         id_: "few-shot" if id_ in few_shot else listed.get(id_) or otherwise for id_ in labeled
     }
@@ -93,14 +104,25 @@ def _divide(
     return sources, unlabeled
 
 
+def _mapped(annotations: Annotations) -> set[int]:
+    """Ids of the images of a second data set, all of which are labeled."""
+    if annotations.mapped is None:
+        return set()
+    return set(annotations.image_ids[annotations.mapped].tolist())
+
+
 def _check_few_shot(
     annotations: Annotations, recipe: Recipe, few_shot: Ints, where: str, faults: Faults
 ) -> None:
-    """Few-shot images hold minority boxes, and together every minority class."""
+    """Few-shot images hold minority boxes, and together every minority class.
+
+    Beside a second data set all of the first one's labeled images are few-shot, whatever they hold.
+    """
     minority = minority_mask(annotations, recipe)
     places = np.flatnonzero(np.isin(annotations.image_ids, few_shot))
     counts = box_counts(annotations, places)[:, minority]
-    if len(odd := annotations.image_ids[places[~counts.any(axis=1)]]):
+    odd = annotations.image_ids[places[~counts.any(axis=1)]]
+    if len(odd) and annotations.mapped is None:
         found = f"few-shot images without a minority box: {some(odd.tolist())}"
         faults.add(where, found=found, expected="a minority box in each", fix=RIGHT_FILES)
     names = np.array(annotations.names)[minority]

@@ -9,6 +9,7 @@ import pytest
 
 from gbss.splits import stream
 from gbss.splits.annotations import Annotations, read
+from gbss.splits.class_map import join, map_classes
 from gbss.splits.recipe import Recipe
 
 CATEGORIES = {2: "ant", 3: "bee", 7: "cat", 8: "dog", 13: "eel"}
@@ -74,6 +75,15 @@ def annotations(coco, write) -> Annotations:
 @pytest.fixture
 def recipe() -> Recipe:
     return Recipe(minority=("bee", "dog"), share=0.2, shots=4, cap=6, seed=1)
+
+
+@pytest.fixture
+def both(annotations) -> Annotations:
+    """A data set beside the same one, which is labeled in full for all but the minority."""
+    to = {name: None if name in ("bee", "dog") else name for name in annotations.names}
+    ids = annotations.category_ids
+    mapped = map_classes(annotations, to, annotations.names, ids).annotations
+    return join(annotations, mapped, ("a", "b"))
 
 
 RLE = {"counts": [3, 5, 7], "size": [10, 20]}

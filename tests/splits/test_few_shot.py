@@ -5,7 +5,7 @@ import pytest
 
 from gbss.errors import GbssError
 from gbss.splits.build import build_split
-from gbss.splits.class_map import join, map_classes, select
+from gbss.splits.class_map import select
 from gbss.splits.few_shot import few_shot_by_images
 from gbss.splits.files import render_lists
 from gbss.splits.recipe import Recipe, Target
@@ -50,15 +50,6 @@ def test_another_seed_takes_other_images(annotations, minority):
         for seed in (1, 1, 2)
     ]
     assert draws[0] == draws[1] != draws[2]
-
-
-@pytest.fixture
-def both(annotations):
-    """A data set beside the same one, labeled in full for all classes but the minority."""
-    to = {name: None if name in ("bee", "dog") else name for name in annotations.names}
-    ids = annotations.category_ids
-    mapped = map_classes(annotations, to, annotations.names, ids).annotations
-    return join(annotations, mapped, ("a", "b"))
 
 
 def stated(both, further, *, images=(0, 5, 0, 7, 0)):

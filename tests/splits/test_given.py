@@ -101,6 +101,31 @@ def test_a_given_split_is_verified_without_its_files(annotations, recipe, files,
         verify_split(annotations, replace(strict, minority=("dog",)), tmp_path / "lists")
 
 
+def test_without_a_minority_a_plain_list_is_enough(annotations, recipe, files, split):
+    given = take(annotations, replace(recipe, minority=()), files, labeled="plain.txt")
+    assert given.base.tolist() == np.union1d(split.base, split.few_shot).tolist()
+    assert not len(given.few_shot)
+
+
+@pytest.mark.parametrize("role", ["few_shot", "labeled", "unlabeled"])
+def test_beside_a_labeled_data_set_one_list_says_all(both, recipe, tmp_path, role):
+    own, mapped = both.image_ids[~both.mapped], both.image_ids[both.mapped]
+    held = np.unique(both.box_images[both.counted & ~both.mapped[both.box_images]])
+    # Images without a minority box among them, as in the authors' lists.
+    few_shot = both.image_ids[held][:40]
+    lists = {
+        "few_shot": few_shot,
+        "labeled": np.union1d(few_shot, mapped),
+        "unlabeled": np.setdiff1d(own, few_shot),
+    }
+    path = tmp_path / "list.txt"
+    path.write_text("".join(f"{id_}\n" for id_ in lists[role]))
+    given = take(both, recipe, {"list": path}, **{role: "list"})
+    assert given.few_shot.tolist() == few_shot.tolist()
+    assert given.base.tolist() == mapped.tolist()
+    assert given.unlabeled.tolist() == lists["unlabeled"].tolist()
+
+
 def test_lists_alone_must_say_what_is_labeled(annotations, recipe, files):
     ((where, what),) = found(annotations, recipe, files, few_shot="few-shot.txt")
     assert (where, what) == ("the given split", "only few-shot")
