@@ -4,98 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gbss import tasks
 from gbss.errors import Faults, nearest
+from gbss.rows import DEFAULT_RFS_THRESHOLD, PaperNumbers, Row, refusals
 from gbss.schema import WORKFLOW, check_schema, read_yaml
+
+__all__ = ["Experiments", "PaperNumbers", "Row", "TableSpec", "load_experiments"]
 
 DEFAULT_BETA = DEFAULT_GAMMA = 0.5
 """The paper's choices on COCO (supplement, Tables 1 and 2)."""
-
-DEFAULT_RFS_THRESHOLD = 0.1
-"""t of repeat-factor sampling on COCO: classes in fewer images than one in ten are repeated
-(released code, its COCO configuration)."""
-
-
-@dataclass(frozen=True)
-class PaperNumbers:
-    """What the paper reports for a row in one table.
-
-    Attributes:
-        source: Where it stands: ``supplement, Table 3``.
-        values: Column name → AP in percent.
-    """
-
-    source: str
-    values: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One experiment: choices by name, trained once per seed and scale.
-
-    Attributes:
-        id: Its name in paths and targets.
-        label: Its name in tables and figures.
-        task: The paper's task; a scale may put another in its place.
-        detector: The semi-supervised detector.
-        tables: The tables that it appears in.
-        paper: Table → the paper's numbers; a table that is missing here has none.
-        reweighting: GbR: how the class weights in the loss are solved for; none: it has none.
-        thresholds: ``gbt``: class-wise by the class weights; ``fixed``: one for all.
-        labeled_sampling: ``random`` or by repeat factors (``rfs``).
-        unlabeled_sampling: ``random``, ``rfs`` by pseudo labels, or ``crs``.
-        rfs_threshold: t of repeat-factor sampling.
-        beta: Smoothing of the class weights on labeled images; None without GbR.
-        gamma: Cap of the re-sampling threshold λ; None without CrS.
-        loss: The classification loss that the class weights multiply.
-        variant: The paper's text, or the released code's behaviour where it differs.
-    """
-
-    id: str
-    label: str
-    task: str
-    detector: str
-    tables: tuple[str, ...]
-    paper: Mapping[str, PaperNumbers]
-    reweighting: str = "none"
-    thresholds: str = "fixed"
-    labeled_sampling: str = "random"
-    unlabeled_sampling: str = "random"
-    rfs_threshold: float = DEFAULT_RFS_THRESHOLD
-    beta: float | None = None
-    gamma: float | None = None
-    loss: str = "cross_entropy"
-    variant: str = "paper"
-
-    @property
-    def method(self) -> dict[str, Any]:
-        """What decides how the row is trained, without labels and tables.
-
-        Choices that leave the detector as it is are left out: a new kind of choice does not make
-        the runs of rows without it look outdated.
-        """
-        plain = {
-            field.name: field.default for field in fields(self) if field.default is not MISSING
-        }
-        chosen = {name: getattr(self, name) for name in plain}
-        changed = {name: value for name, value in chosen.items() if value != plain[name]}
-        return {"task": self.task, "detector": self.detector} | changed
-
-    @property
-    def solver(self) -> str | None:
-        """What solves for the class weights; GbT without GbR needs them, too."""
-        if self.reweighting != "none":
-            return self.reweighting
-        return "jacobi" if self.thresholds == "gbt" else None
-
-    @property
-    def windowed(self) -> bool:
-        """Whether its training depends on the windows of the scale's ``method``."""
-        return self.solver is not None or self.unlabeled_sampling != "random"
 
 
 @dataclass(frozen=True)
@@ -153,6 +74,7 @@ def load_experiments(path: Path = WORKFLOW / "experiments.yaml") -> Experiments:
     with Faults() as faults:
         for row in rows.values():
             _check_row(faults, row, tables, path)
+            _check_retrained(faults, row, rows, path)
         for table in tables.values():
             _check_task(faults, f"{path}: tables.{table.id}.task", table.task)
             _check_columns(faults, f"{path}: tables.{table.id}.columns", table)
@@ -188,6 +110,7 @@ def _row(name: str, entry: Mapping[str, Any]) -> Row:
     reweighting = entry.get("reweighting", "none")
     crs = sampling.get("unlabeled") == "crs"
     variant = entry.get("variant", "paper")
+    focal = variant == "release" or entry["detector"] == "unbiased_teacher"
     return Row(
         name,
         entry["label"],
@@ -202,34 +125,34 @@ def _row(name: str, entry: Mapping[str, Any]) -> Row:
         rfs_threshold=entry.get("rfs_threshold", DEFAULT_RFS_THRESHOLD),
         beta=entry.get("beta", DEFAULT_BETA if reweighting != "none" else None),
         gamma=entry.get("gamma", DEFAULT_GAMMA if crs else None),
-        loss=entry.get("loss", "focal" if variant == "release" else "cross_entropy"),
+        loss=entry.get("loss", "focal" if focal else "cross_entropy"),
         variant=variant,
+        retrains=entry.get("retrains"),
     )
 
 
-def _check_choices(faults: Faults, row: Row, where: str) -> None:
-    """Choices that could not have an effect: the row would not be what its name says."""
-    rfs = "rfs" in (row.labeled_sampling, row.unlabeled_sampling)
-    useless = {
-        "rfs_threshold": (row.rfs_threshold != DEFAULT_RFS_THRESHOLD and not rfs, "labeled: rfs"),
-        "beta": (row.beta is not None and row.reweighting == "none", "reweighting: jacobi"),
-        "gamma": (row.gamma is not None and row.unlabeled_sampling != "crs", "unlabeled: crs"),
-        "variant": (row.variant == "release" and not row.windowed, "GbR, GbT or a pool"),
-    }
-    for name, (found, needed) in useless.items():
-        if found:
-            faults.add(
-                f"{where}.{name}",
-                found=f"{getattr(row, name)!r} in a row that it cannot change",
-                expected=f"a row with {needed}",
-                fix=f"remove {name!r}, or add what it belongs to",
-            )
+def _check_retrained(faults: Faults, row: Row, rows: Mapping[str, Row], path: Path) -> None:
+    """A row that starts from another one's run needs one that can be had, of its task."""
+    if row.retrains is None:
+        return
+    where, fix = f"{path}: rows.{row.id}.retrains", "name a row of the same task"
+    base = rows.get(row.retrains)
+    if base is None:
+        faults.add(where, found=repr(row.retrains), expected=nearest(row.retrains, rows), fix=fix)
+    elif base.task != row.task:
+        found = f"{base.id!r}, a row of the task {base.task!r}"
+        faults.add(where, found=found, expected=f"a row of {row.task!r}", fix=fix)
+    elif base.retrains is not None:
+        found = f"{base.id!r}, which itself starts from another row"
+        faults.add(where, found=found, expected="a row that is trained in one stage", fix=fix)
 
 
 def _check_row(faults: Faults, row: Row, tables: Mapping[str, TableSpec], path: Path) -> None:
     where = f"{path}: rows.{row.id}"
     _check_task(faults, f"{where}.task", row.task)
-    _check_choices(faults, row, where)
+    for each in refusals(row):
+        key = f"{where}.{each.key}"
+        faults.add(key, found=each.found, expected=each.expected, fix=each.fix)
     for name in row.tables:
         table = tables.get(name)
         if table is None:

@@ -65,6 +65,7 @@ class MethodWindows:
         weights: Time constant of the class weights (release, COCO: 81 of 180,000).
         merge: Between two merges of the pool (release: 4,000 of 180,000).
         resample: Between two changes of the sampling (release, COCO: 16,000 of 180,000).
+        burn_in: Before Unbiased Teacher's teacher begins (its original, COCO: 2,000 of 180,000).
     """
 
     warmup: float
@@ -72,6 +73,7 @@ class MethodWindows:
     weights: float
     merge: float
     resample: float
+    burn_in: float = 2_000 / 180_000
 
 
 @dataclass(frozen=True)
@@ -204,8 +206,11 @@ class Scale:
         for name in ("checkpoint_interval", "log_interval"):
             del parts["schedule"][name]
         del parts["batch"]["workers"]
+        burn_in = parts["method"].pop("burn_in")
         if not row.windowed:
             del parts["method"]
+        if row.detector == "unbiased_teacher":
+            parts.setdefault("method", {})["burn_in"] = burn_in
         if self.batch.ratio == "fixed":
             # Scales had no such key at first; finished runs stay what they are.
             del parts["batch"]["ratio"]

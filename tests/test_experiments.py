@@ -186,3 +186,42 @@ def test_the_papers_numbers_are_checked(broken):
     report = broken(paper({"source": "Table 1", "values": {"all": float("nan")}}))
     assert "tables.main_coco.values.all\n    found:    NaN or infinity" in report
     assert "the key '3' is no text" in broken(paper({"source": "x", "values": {3: 4.5, "a": 1.5}}))
+
+
+def test_a_second_stage_starts_from_a_row_of_its_task_with_one_stage(broken):
+    def retraining(**bases):
+        def change(content):
+            rows = content["rows"]
+            for name, base in bases.items():
+                rows[name.replace("_", "-")] = rows["soft-teacher"] | {"retrains": base}
+            rows["elsewhere"] = rows["soft-teacher"] | {"task": "coco-split2", "tables": {}}
+
+        return change
+
+    assert "did you mean 'soft-teacher'?" in broken(retraining(stage="soft-techer"))
+    report = broken(retraining(first="soft-teacher", second="first", other="elsewhere"))
+    assert "rows.second.retrains" in report
+    assert "'first', which itself starts from another row" in report
+    assert "'elsewhere', a row of the task 'coco-split2'" in report
+    assert "rows.first.retrains" not in report
+
+
+def test_detectors_and_variants_have_losses_of_their_own(tmp_path):
+    content = yaml.safe_load((WORKFLOW / "experiments.yaml").read_text())
+    plain = content["rows"]["soft-teacher"]
+    content["rows"] |= {
+        "unbiased": plain | {"detector": "unbiased_teacher"},
+        "unbiased-ce": plain | {"detector": "unbiased_teacher", "loss": "cross_entropy"},
+        "released": content["rows"]["gbss"] | {"variant": "release"},
+    }
+    path = tmp_path / "experiments.yaml"
+    path.write_text(yaml.safe_dump(content))
+    rows = load_experiments(path).rows
+    losses = {name: rows[name].loss for name in ("unbiased", "unbiased-ce", "released", "gbss")}
+    assert losses == {
+        "unbiased": "focal",
+        "unbiased-ce": "cross_entropy",
+        "released": "focal",
+        "gbss": "cross_entropy",
+    }
+    assert rows["unbiased"].method["loss"] == "focal"

@@ -17,6 +17,7 @@ LIGHT = [
     "experiments",
     "grid",
     "reporting",
+    "rows",
     "scales",
     "splits",
     "tasks",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,8 +67,11 @@ def _run(options: argparse.Namespace) -> Run:
     scale = scale_of(options)
     row = named("row", options.row, load_experiments().rows)
     task = stand_in(scale, f"row {row.id!r}", row.task)
-    folder = Place(scale.scale, task.name, row.id, options.seed).folder
-    return Run(task, row, scale.of(row.task), options.seed, folder, Inputs.of(task, scale))
+    place = Place(scale.scale, task.name, row.id, options.seed)
+    inputs = Inputs.of(task, scale)
+    if row.retrains is not None:
+        inputs = replace(inputs, start=replace(place, row=row.retrains).folder / "model.pth")
+    return Run(task, row, scale.of(row.task), options.seed, place.folder, inputs)
 
 
 def _train(options: argparse.Namespace) -> None:

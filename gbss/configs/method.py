@@ -1,23 +1,25 @@
-"""What a row adds to Soft Teacher, with the windows of the scale turned into iterations."""
+"""What a row adds to its detector, with the windows of the scale turned into iterations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from gbss.configs import losses
 from gbss.errors import Faults
 from gbss.experiments import Row
+from gbss.rows import LOSSES
 from gbss.scales import Scale
 
-BASE_THRESHOLD, FLOOR = 0.9, 0.5
-"""θ of Soft Teacher, and the smallest class-wise threshold (released code)."""
+BASE_THRESHOLD = {"soft_teacher": 0.9, "unbiased_teacher": 0.7, "supervised": 0.9}
+"""Detector → its own θ; one without pseudo labels has Soft Teacher's in its log."""
+
+FLOOR = 0.5
+"""The smallest class-wise threshold (released code, for θ = 0.9)."""
 
 FETCHED_AHEAD = 32
 """Batches that a change of the sampling waits for, at most: more than loading processes fetch
 ahead (2 each and one in use), and independent of their number."""
-
-FOCAL_EXPONENT = 1.0
-"""Of the released code's classification loss, on every data set."""
 
 WARMUPS = ("weights", "thresholds")
 """What has a warm-up."""
@@ -44,6 +46,7 @@ class Windows:
         weights: Time constant of the class weights.
         merge: Between two merges of the pool.
         resample: Between two changes of the sampling.
+        burn_in: Before Unbiased Teacher's teacher begins.
     """
 
     weights_warmup: int
@@ -52,6 +55,7 @@ class Windows:
     weights: float
     merge: int
     resample: int
+    burn_in: int
 
     @classmethod
     def of(cls, row: Row, scale: Scale) -> Windows:
@@ -71,6 +75,7 @@ class Windows:
             weights=max(share.weights * total, 1.0),
             merge=max(round(share.merge * total), 1),
             resample=max(round(share.resample * total), 1),
+            burn_in=round(share.burn_in * total),
         )
         with Faults() as faults:
             for name in WARMUPS:
@@ -82,6 +87,13 @@ class Windows:
                         expected=f"less than the run's {total} iterations",
                         fix="lengthen the run or shorten the warm-up (its share of the schedule)",
                     )
+            if windows.burn_in >= total and row.detector == "unbiased_teacher":
+                faults.add(
+                    f"scale {scale.scale!r}: method.burn_in, row {row.id!r}",
+                    found=f"a burn-in of {windows.burn_in} iterations",
+                    expected=f"less than the run's {total} iterations",
+                    fix="lengthen the run or shorten the burn-in (its share of the schedule)",
+                )
         return windows
 
 
@@ -109,13 +121,13 @@ def method(row: Row, scale: Scale, classes: int) -> dict[str, Any]:
             "type": "gbss.imbalance.thresholds.ClassThresholds",
             "classes": classes,
             "warmup": windows.thresholds_warmup,
-            "base": BASE_THRESHOLD,
+            "base": BASE_THRESHOLD[row.detector],
             "floor": FLOOR,
             # Without GbT every class has θ, whatever the variant.
             "variant": row.variant if row.thresholds == "gbt" else "paper",
         },
         "class_wise": row.thresholds == "gbt",
-        "focal_gamma": FOCAL_EXPONENT if row.loss == "focal" else None,
+        "focal_gamma": losses.focal_exponent(row),
     }
     if row.solver is not None:
         config["weights"] = _weights(row, scale, windows, classes + 1)
@@ -150,17 +162,13 @@ def _weights(row: Row, scale: Scale, windows: Windows, columns: int) -> dict[str
     } | common
 
 
-def losses(row: Row) -> dict[str, Any]:
-    """What a row's loss changes in the settings of the box head."""
-    if row.loss != "focal":
-        return {}
-    loss = {"type": "gbss.losses.softmax_focal.SoftmaxFocalLoss", "gamma": FOCAL_EXPONENT}
-    return {"loss_cls": loss}
-
-
-def semi_train_settings(row: Row, scale: Scale) -> dict[str, float]:
+def semi_train_settings(row: Row, scale: Scale) -> dict[str, Any]:
     """What row and scale change in the settings of mmdet's Soft Teacher."""
-    settings = {"unsup_weight": scale.batch.unlabeled_weight}
+    settings: dict[str, Any] = {"unsup_weight": scale.batch.unlabeled_weight}
+    if row.retrains is not None:
+        settings["classifier_alone"] = True
+    if row.detector == "unbiased_teacher":
+        return settings | {"burn_in": Windows.of(row, scale).burn_in}
     if row.thresholds == "gbt":
         # mmdet's constant must let all class-wise thresholds by.
         settings["cls_pseudo_thr"] = FLOOR
@@ -170,8 +178,10 @@ def semi_train_settings(row: Row, scale: Scale) -> dict[str, float]:
 def sampler(row: Row, scale: Scale) -> dict[str, Any]:
     """Arguments of the sampler beyond the numbers of images."""
     config: dict[str, Any] = {}
-    if scale.batch.ratio == "drawn":
+    if scale.batch.ratio == "drawn" and row.detector == "soft_teacher":
         config["drawn"] = True
+    if row.labeled_sampling == "class_aware":
+        config["labeled_by_class"] = True
     if row.labeled_sampling == "rfs":
         config["labeled_threshold"] = row.rfs_threshold
     return config
@@ -191,6 +201,8 @@ def hooks(row: Row, scale: Scale) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
         {"type": "gbss.detection.method_hooks.MethodHook", "pool": pooled}
     ]
+    if LOSSES[row.loss].prior:
+        found.append({"type": "gbss.detection.method_hooks.PriorHook"})
     if pooled:
         found.append(
             {

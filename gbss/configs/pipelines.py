@@ -1,4 +1,4 @@
-"""The transforms of Soft Teacher's three views and of testing, at a scale's image sizes."""
+"""The transforms of a detector's views and of testing, at a scale's image sizes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from typing import Any
 from mmengine.config import Config
 
 IMAGE_SCALES: dict[str, dict[str, Any]] = {
-    "resnet50": {"train": [(1333, 400), (1333, 1200)], "test": (1333, 800)},
+    "resnet50": {
+        "train": [(1333, 400), (1333, 1200)],
+        "unbiased": [(1333, side) for side in range(640, 801, 32)],
+        "test": (1333, 800),
+    },
     # Embedded scenes have 128 x 128 pixels.
-    "small": {"train": [(128, 128), (128, 128)], "test": (128, 128)},
+    "small": {"train": [(128, 128), (128, 128)], "unbiased": [(128, 128)], "test": (128, 128)},
 }
-"""Base detector → range of the training views' sizes, and size of test images, in pixels."""
+"""Base detector → range of the training views' sizes, the sizes that Unbiased Teacher's are chosen
+from, and size of test images, in pixels."""
 
 WITHOUT: dict[str, dict[str, tuple[str, ...]]] = {"small": {"labeled": ("RandAugment",)}}
 """Base detector → view → transforms that are left out.
@@ -21,16 +26,62 @@ they look the same each time (docs/decisions/0001).
 """
 
 
-def pipelines(base: Config, detector: str) -> dict[str, list[dict[str, Any]]]:
+def pipelines(base: Config, detector: str, semi: str) -> dict[str, list[dict[str, Any]]]:
     """Mmdet's Soft Teacher pipelines with our image loading and the detector's image sizes.
+
+    Unbiased Teacher has views of its own.
 
     Args:
         base: mmdet's Soft Teacher configuration.
         detector: Key of `IMAGE_SCALES`.
+        semi: The detector of the row.
 
     Returns:
         ``labeled``, ``unlabeled`` and ``test``.
     """
+    found = _soft_teacher(base, detector)
+    if semi == "unbiased_teacher":
+        found |= _unbiased_teacher(detector)
+    elif semi == "supervised":
+        # A branch that no image has could not be made into a batch.
+        found["labeled"][-1]["branch_field"] = ["sup"]
+    return found
+
+
+def _unbiased_teacher(detector: str) -> dict[str, list[dict[str, Any]]]:
+    """Unbiased Teacher's views: weak and strong ones share their geometry."""
+    sizes = IMAGE_SCALES[detector]["unbiased"]
+    geometry: list[dict[str, Any]] = [
+        {"type": "RandomChoiceResize", "scales": sizes, "keep_ratio": True},
+        {"type": "RandomFlip", "prob": 0.5},
+    ]
+    facts = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
+    keys = (*facts, "flip", "flip_direction", "homography_matrix")
+    weak: list[dict[str, Any]] = [{"type": "PackDetInputs", "meta_keys": keys}]
+    strong = [{"type": "gbss.detection.photometric.StrongPhotometric"}, *weak]
+    branches = {
+        "type": "MultiBranch",
+        "branch_field": ["sup", "sup_weak", "unsup_teacher", "unsup_student"],
+    }
+    load: dict[str, Any] = {"type": "gbss.detection.dataset.LoadImage"}
+    return {
+        "labeled": [
+            load,
+            {"type": "LoadAnnotations", "with_bbox": True},
+            *geometry,
+            {"type": "FilterAnnotations", "min_gt_bbox_wh": (1e-2, 1e-2)},
+            branches | {"sup": strong, "sup_weak": weak},
+        ],
+        "unlabeled": [
+            load,
+            {"type": "LoadEmptyAnnotations"},
+            *geometry,
+            branches | {"unsup_teacher": weak, "unsup_student": strong},
+        ],
+    }
+
+
+def _soft_teacher(base: Config, detector: str) -> dict[str, list[dict[str, Any]]]:
     labeled, unlabeled = base.train_dataloader.dataset.datasets
     found = {
         "labeled": labeled.pipeline,

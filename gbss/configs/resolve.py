@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.hub import get_config
 
-from gbss.configs import method
+from gbss.configs import method, semi
 from gbss.configs.detectors import DETECTORS
 from gbss.configs.pipelines import pipelines
 from gbss.experiments import Row
@@ -34,6 +34,7 @@ class Inputs:
         val_images: Their folder.
         backbone: Pre-trained backbone.
         pool_images: Folder of the unlabeled images if they have one of their own.
+        start: Final weights of the run that this one starts from; None: none.
     """
 
     labeled: Path
@@ -43,6 +44,7 @@ class Inputs:
     val_images: Path
     backbone: Path
     pool_images: Path | None = None
+    start: Path | None = None
 
     @property
     def unlabeled_images(self) -> Path:
@@ -76,7 +78,7 @@ def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folde
         folder: The run's folder.
     """
     base = get_config(BASE)
-    views = pipelines(base, scale.detector)
+    views = pipelines(base, scale.detector, row.detector)
     detector = DETECTORS[scale.detector](len(task.classes), str(inputs.backbone))
     return Config(
         {
@@ -85,7 +87,7 @@ def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folde
             "experiment_name": "train",
             "randomness": {"seed": seed},
             "log_level": "INFO",
-            "model": _model(base, detector, row, scale),
+            "model": semi.model(base, detector, row, scale),
             "train_dataloader": _train_data(task, row, scale, inputs, views),
             "train_cfg": {
                 "type": "IterBasedTrainLoop",
@@ -113,8 +115,8 @@ def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folde
                 },
                 **method.optimizer_settings(row),
             },
-            "param_scheduler": _schedulers(scale),
-            **_hooks(row, scale, f"{row.id}, seed {seed}"),
+            "param_scheduler": semi.schedulers(row, scale),
+            **_hooks(row, scale, inputs, f"{row.id}, seed {seed}"),
             "env_cfg": {
                 "cudnn_benchmark": False,
                 # OpenCV's threads and forked loading processes do not go together.
@@ -134,30 +136,10 @@ def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folde
     )
 
 
-def _model(base: Config, detector: dict[str, Any], row: Row, scale: Scale) -> dict[str, Any]:
-    # The one semi-supervised detector so far; the schema of the rows allows no other name.
-    assert row.detector == "soft_teacher", row.detector
-    detector["roi_head"]["type"] = "gbss.detection.roi_head.RoIHead"
-    head = detector["roi_head"]["bbox_head"]
-    head["type"] = "gbss.detection.bbox_head.WeightedBBoxHead"
-    head |= method.losses(row)
-    return {
-        "type": "gbss.detection.soft_teacher.SoftTeacher",
-        "method": method.method(row, scale, head["num_classes"]),
-        "detector": detector,
-        "data_preprocessor": {
-            "type": "MultiBranchDataPreprocessor",
-            "data_preprocessor": detector["data_preprocessor"],
-        },
-        "semi_train_cfg": base.model.semi_train_cfg.to_dict()
-        | method.semi_train_settings(row, scale),
-        "semi_test_cfg": {"predict_on": "teacher"},
-    }
-
-
 def _train_data(
     task: Task, row: Row, scale: Scale, inputs: Inputs, views: dict[str, list[dict[str, Any]]]
 ) -> dict[str, Any]:
+    labeled_images, unlabeled_images = semi.images(row, scale)
     images = {"img": str(inputs.train_images)}
     metainfo = {"classes": task.classes}
     labeled = {
@@ -176,13 +158,13 @@ def _train_data(
         "pipeline": views["unlabeled"],
     }
     return {
-        "batch_size": scale.batch.size,
+        "batch_size": labeled_images + unlabeled_images,
         "num_workers": scale.batch.workers,
         "persistent_workers": scale.batch.workers > 0,
         "sampler": {
             "type": "gbss.detection.sampler.MixedSampler",
-            "labeled": scale.batch.labeled,
-            "unlabeled": scale.batch.unlabeled,
+            "labeled": labeled_images,
+            "unlabeled": unlabeled_images,
             **method.sampler(row, scale),
         },
         "dataset": {
@@ -212,23 +194,11 @@ def _test_data(
     }
 
 
-def _schedulers(scale: Scale) -> list[dict[str, Any]]:
+def _hooks(row: Row, scale: Scale, inputs: Inputs, name: str) -> dict[str, Any]:
     schedule = scale.schedule
-    decay = {
-        "type": "MultiStepLR",
-        "by_epoch": False,
-        "milestones": list(schedule.decay),
-        "gamma": 0.1,
-    }
-    if schedule.warmup <= 1:
-        # mmengine's LinearLR of one step would never leave its first, tiny factor.
-        return [decay]
-    warmup = {"type": "LinearLR", "by_epoch": False, "start_factor": 0.001}
-    return [warmup | {"begin": 0, "end": schedule.warmup}, decay]
-
-
-def _hooks(row: Row, scale: Scale, name: str) -> dict[str, Any]:
-    schedule = scale.schedule
+    start = []
+    if row.retrains is not None:
+        start = [{"type": "gbss.detection.start.StartHook", "path": str(inputs.start)}]
     return {
         "log_processor": {"by_epoch": False, "window_size": schedule.log_interval},
         "default_hooks": {
@@ -240,7 +210,8 @@ def _hooks(row: Row, scale: Scale, name: str) -> dict[str, Any]:
         "custom_hooks": [
             {"type": "gbss.detection.hooks.SeedHook"},
             {"type": "gbss.detection.hooks.ProgressHook", "name": name},
-            {"type": "MeanTeacherHook", "momentum": 1 - scale.optimizer.teacher_momentum},
+            *start,
+            semi.teacher_hook(row, scale),
             *method.hooks(row, scale),
             {"type": "gbss.detection.hooks.InvalidLossHook", "interval": schedule.log_interval},
             {

@@ -8,10 +8,13 @@ from typing import Any
 
 import torch
 from mmdet.models import Shared2FCBBoxHead
-from torch import Tensor
+from torch import Tensor, nn
 
-Observer = Callable[[Tensor, Tensor, Tensor], Tensor | None]
-"""Logits (N, C), labels (N,), label weights (N,) → (N,) factors of the losses, or None."""
+from gbss.losses.base import ClassificationLoss
+
+Observer = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor | None]
+"""Logits (N, C), labels (N,), label weights (N,), gradients (N, C) of a loss that has its own →
+(N,) factors of the losses, or None."""
 
 Listener = Callable[[Tensor, Tensor], None]
 """Scores (M,) and labels (M,) of one image's detections, after suppression."""
@@ -42,6 +45,18 @@ class WeightedBBoxHead(Shared2FCBBoxHead):
 
     _observer: Observer | None = None
     _listener: Listener | None = None
+    _final = False
+
+    @property
+    def own_loss(self) -> ClassificationLoss | None:
+        """The classification loss, if it is one of `gbss.losses` and not mmdet's."""
+        return self.loss_cls if isinstance(self.loss_cls, ClassificationLoss) else None
+
+    def init_weights(self) -> None:
+        """The first weights of mmdet, and the bias that the loss asks for."""
+        super().init_weights()
+        if self.own_loss is not None and self.own_loss.prior_bias is not None:
+            nn.init.constant_(self.fc_cls.bias, self.own_loss.prior_bias)
 
     @contextmanager
     def shown_to(self, observer: Observer | None) -> Iterator[None]:
@@ -65,6 +80,15 @@ class WeightedBBoxHead(Shared2FCBBoxHead):
         finally:
             self._listener = None
 
+    @contextmanager
+    def final(self) -> Iterator[None]:
+        """Within it, scores are those of results; otherwise those of pseudo labels."""
+        self._final = True
+        try:
+            yield
+        finally:
+            self._final = False
+
     def loss(
         self,
         cls_score: Tensor,
@@ -80,8 +104,14 @@ class WeightedBBoxHead(Shared2FCBBoxHead):
         The loss is averaged over the samples with a positive label weight, as without factors:
         all factors are positive.
         """
+        own = self.own_loss if self.with_cls else None
+        if own is not None:
+            own.look_at(self.fc_cls.weight)
         if self._observer is not None:
-            factors = self._observer(cls_score.detach(), labels, label_weights)
+            logits, gradients = cls_score.detach(), None
+            if own is not None and not own.closed_form:
+                gradients = own.logit_gradients(logits, labels)
+            factors = self._observer(logits, labels, label_weights, gradients)
             if factors is not None:
                 label_weights = label_weights * factors
         losses: dict[str, Any] = super().loss(
@@ -96,9 +126,15 @@ class WeightedBBoxHead(Shared2FCBBoxHead):
             label_weights = label_weights.as_subclass(AddedAtOnce)
         return labels, label_weights, *boxes
 
-    def predict_by_feat(self, *args: Any, rcnn_test_cfg: Any = None, **kwargs: Any) -> Any:
+    def predict_by_feat(
+        self, rois: Any, cls_scores: Any, *args: Any, rcnn_test_cfg: Any = None, **kwargs: Any
+    ) -> Any:
         """The detections of mmdet; without a test configuration they are raw and nobody is told."""
-        results = super().predict_by_feat(*args, rcnn_test_cfg=rcnn_test_cfg, **kwargs)
+        if self._final and self.own_loss is not None:
+            cls_scores = tuple(self.own_loss.final_logits(logits) for logits in cls_scores)
+        results = super().predict_by_feat(
+            rois, cls_scores, *args, rcnn_test_cfg=rcnn_test_cfg, **kwargs
+        )
         if self._listener is not None and rcnn_test_cfg is not None:
             for image in results:
                 self._listener(image.scores, image.labels)

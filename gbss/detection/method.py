@@ -8,7 +8,12 @@ import torch
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
-from gbss.imbalance.gradients import Branch, GradientStatistics, gradient_matrix
+from gbss.imbalance.gradients import (
+    Branch,
+    GradientStatistics,
+    gradient_matrix,
+    matrix_of_gradients,
+)
 from gbss.imbalance.processes import sum_over_processes
 from gbss.imbalance.resampling import PseudoLabelPool
 from gbss.imbalance.reweighting import DirectWeights, JacobiWeights, SampleWeights
@@ -86,7 +91,12 @@ class Method(nn.Module):
         self.class_thresholds = self.thresholds(used, iteration)
 
     def observe(
-        self, branch: Branch, logits: Tensor, labels: Tensor, label_weights: Tensor
+        self,
+        branch: Branch,
+        logits: Tensor,
+        labels: Tensor,
+        label_weights: Tensor,
+        gradients: Tensor | None = None,
     ) -> Tensor | None:
         """Takes in the samples of a classification loss.
 
@@ -95,17 +105,22 @@ class Method(nn.Module):
             logits: (N, C).
             labels: (N,).
             label_weights: (N,) without the factors.
+            gradients: (N, C) of their terms on the logits; None: those of cross-entropy, or of
+                focal loss.
 
         Returns:
             (N,) factors of their losses; None: they are not weighted.
         """
-        matrix = gradient_matrix(
-            logits,
-            labels,
-            label_weights,
-            focal_gamma=self.focal_gamma,
-            variant=self.statistics.variant,
-        )
+        if gradients is not None:
+            matrix = matrix_of_gradients(gradients, labels, label_weights)
+        else:
+            matrix = gradient_matrix(
+                logits,
+                labels,
+                label_weights,
+                focal_gamma=self.focal_gamma,
+                variant=self.statistics.variant,
+            )
         self.statistics.observe(branch, matrix, len(logits))
         if self.factors is None:
             return None

@@ -9,7 +9,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from gbss.detection.method import Method
-from gbss.detection.repeats import Strategy, UnlabeledRepeats
+from gbss.detection.repeats import Strategy, UnlabeledRepeats, labeled_boxes
 from gbss.imbalance.variant import Variant
 
 
@@ -136,3 +136,16 @@ class ResampleHook(Hook):
         copies, class_repeats = self.repeats(method.pool, of)
         method.class_repeats.copy_(class_repeats)
         runner.train_dataloader.sampler.change(done + self.delay, copies)
+
+
+class PriorHook(Hook):
+    """Tells a loss, in student and teacher, how many labeled boxes each class has."""
+
+    def before_train(self, runner: Runner) -> None:
+        """Counts the boxes that are trained on, each once."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        labeled = runner.train_dataloader.dataset.datasets[0]
+        classes = len(labeled.metainfo["classes"])
+        counts = labeled_boxes(labeled)[1].bincount(minlength=classes)
+        for detector in (model.student, model.teacher):
+            detector.roi_head.bbox_head.own_loss.set_prior(counts)

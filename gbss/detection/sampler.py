@@ -12,8 +12,8 @@ from mmengine.dist import get_dist_info
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from gbss.detection.repeats import labeled_copies
-from gbss.detection.stream import Stream
+from gbss.detection.repeats import labeled_boxes, labeled_copies
+from gbss.detection.stream import ClassStream, Stream
 from gbss.errors import fail
 
 Draw = tuple[int, int]
@@ -37,12 +37,13 @@ class MixedSampler(Sampler[Draw]):
     Args:
         dataset: A dataset of two sources, as `gbss.detection.dataset.MixedDataset`.
         labeled: Labeled images per batch and process.
-        unlabeled: Unlabeled images per batch and process.
+        unlabeled: Unlabeled images per batch and process; 0 for a detector that has none.
         seed: Of permutations, orientations and augmentation.
         drawn: Draw each process's number of labeled images: binomial over its batch with mean
             ``labeled``, but at least one of each source (the original's ``by_prob``: of 1 + 4
             images 1.33 are labeled on average).
         labeled_threshold: t of repeat-factor sampling for the labeled images; None: no repeats.
+        labeled_by_class: Draw labeled images by class, see `ClassStream`; then without repeats.
 
     Raises:
         ValueError: One of the sources is empty.
@@ -57,6 +58,7 @@ class MixedSampler(Sampler[Draw]):
         *,
         drawn: bool = False,
         labeled_threshold: float | None = None,
+        labeled_by_class: bool = False,
     ) -> None:
         if seed is None:
             raise ValueError("MixedSampler needs a seed: set randomness.seed in the configuration")
@@ -84,6 +86,9 @@ class MixedSampler(Sampler[Draw]):
         self.labeled_copies = np.ones(self.sizes[0], dtype=np.int64)
         if labeled_threshold is not None:
             self.labeled_copies = labeled_copies(dataset.datasets[0], labeled_threshold).numpy()
+        self.by_class: list[np.ndarray] | None = None
+        if labeled_by_class:
+            self.by_class = [each.numpy() for each in labeled_boxes(dataset.datasets[0])]
         self.changes: dict[int, np.ndarray] = {}
         self._handed_out = 0
 
@@ -160,10 +165,10 @@ class MixedSampler(Sampler[Draw]):
                     yield int(index), self._loading_seed(batch, place)
                     place += 1
 
-    def _streams(self) -> list[list[Stream]]:
+    def _streams(self) -> list[list[Any]]:
         """Source → orientation → the order of its images."""
         copies = (self.labeled_copies, np.ones(self.sizes[1], dtype=np.int64))
-        return [
+        streams: list[list[Any]] = [
             [
                 Stream(
                     self.seed,
@@ -175,6 +180,12 @@ class MixedSampler(Sampler[Draw]):
             ]
             for source in (0, 1)
         ]
+        if self.by_class is not None:
+            streams[0] = [
+                ClassStream(self.seed, (0, orientation), members, *self.by_class)
+                for orientation, members in enumerate(self.members[0])
+            ]
+        return streams
 
     def _orientation(self, batch: int) -> int:
         if self.portrait_share in (0.0, 1.0):

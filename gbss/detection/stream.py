@@ -83,3 +83,50 @@ class Stream:
             rng = np.random.default_rng((self.seed, 1, *self.key, self.epoch))
             self._cached = rng.permutation(every)
         return self._cached
+
+
+class ClassStream:
+    """The images of one source by class: each class equally often, and each of its images.
+
+    Draw number k takes class k mod m of a permutation of the m classes, which every round has
+    anew, and of this class the next image of a permutation of its images.
+
+    Args:
+        seed: Of all permutations.
+        key: What tells this stream from others with the same seed.
+        images: Their indices; those without a class are drawn only if all are without.
+        boxes: (M,) image index of every labeled box; of images that are not here, too.
+        labels: (M,) its class.
+    """
+
+    def __init__(
+        self, seed: int, key: tuple[int, ...], images: Array, boxes: Array, labels: Array
+    ) -> None:
+        self.seed = seed
+        self.key = key
+        here = np.isin(boxes, images)
+        boxes, labels = boxes[here], labels[here]
+        found = [np.unique(boxes[labels == label]) for label in np.unique(labels)]
+        self.by_class = found or [images]
+        self.place = 0
+
+    def take(self, count: int) -> Array:
+        """The next images."""
+        found = [self._image(self.place + step) for step in range(count)]
+        self.skip(count)
+        return np.array(found, dtype=self.by_class[0].dtype)
+
+    def skip(self, count: int) -> None:
+        """Moves on without looking."""
+        self.place += count
+
+    def _image(self, draw: int) -> int:
+        cycle, position = divmod(draw, len(self.by_class))
+        number = self._permutation(len(self.by_class), 0, cycle)[position]
+        images = self.by_class[number]
+        epoch, place = divmod(cycle, len(images))
+        return int(images[self._permutation(len(images), 1 + int(number), epoch)[place]])
+
+    def _permutation(self, length: int, which: int, epoch: int) -> Array:
+        rng = np.random.default_rng((self.seed, 6, *self.key, which, epoch))
+        return rng.permutation(length)

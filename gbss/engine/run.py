@@ -32,7 +32,11 @@ PATIENCE = 15.0
 """Seconds to wait for the lock of a run's folder."""
 
 
-DECIDING_HOOKS = ("MeanTeacherHook", "gbss.detection.method_hooks.ResampleHook")
+DECIDING_HOOKS = (
+    "MeanTeacherHook",
+    "gbss.detection.method_hooks.ResampleHook",
+    "gbss.detection.unbiased_teacher.BurnInTeacherHook",
+)
 """Hooks whose settings change what is learned."""
 
 
@@ -82,12 +86,14 @@ class Run:
         return self.folder / MANIFEST
 
     def checksums(self) -> dict[str, str]:
-        """SHA-256 of the files that decide what is learned: labeled, unlabeled, backbone.
+        """SHA-256 of the files that decide what is learned: labeled, unlabeled, backbone, start.
 
         Raises:
             GbssError: One of them is missing.
         """
         files = {name: getattr(self.inputs, name) for name in ("labeled", "unlabeled", "backbone")}
+        if self.inputs.start is not None:
+            files["start"] = self.inputs.start
         for path in files.values():
             if not path.is_file():
                 raise fail(

@@ -49,6 +49,8 @@ class Grid:
     def chosen(self, targets: Sequence[str]) -> tuple[list[Row], list[str]]:
         """The rows that targets of the workflow train, and the tables that they render.
 
+        Rows that others start from are among them.
+
         Args:
             targets: ``all``, ``all_tables``, ``table_<name>`` or ``row_<name>``.
 
@@ -75,4 +77,6 @@ class Grid:
                 )
         for table in tables:
             rows |= {row.id: row for row in self.experiments.rows_of(table)}
+        starts = {row.retrains for row in rows.values() if row.retrains}
+        rows |= {start: self.experiments.rows[start] for start in starts}
         return [row for row in self.rows() if row.id in rows], list(tables)

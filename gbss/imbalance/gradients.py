@@ -101,6 +101,25 @@ def sigmoid_gradient_matrix(
     return _mean_by_class(rows, labels)
 
 
+@torch.no_grad()
+def matrix_of_gradients(
+    gradients: Tensor, labels: Tensor, label_weights: Tensor | None = None
+) -> Tensor:
+    """`gradient_matrix` for any loss, from the gradients of its samples.
+
+    Args:
+        gradients: (N, C) gradient of each sample's loss on its logits, background last.
+        labels: (N,) int64 in 0..C-1.
+        label_weights: (N,) factor of each sample's loss; None: 1.
+
+    Returns:
+        (C, C), entry [i, k] = mean gradient on logit i caused by samples of class k.
+    """
+    rows = _at_least_float32(gradients)
+    rows = rows.clone() if label_weights is None else rows * label_weights[:, None].to(rows.dtype)
+    return _mean_by_class(rows, labels)
+
+
 def positive_negative(matrix: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Splits a matrix into the two forces that act on each logit.
 

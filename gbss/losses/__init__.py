@@ -1,1 +1,1 @@
-"""Classification losses, one per file, with mmdet's signature; torch alone."""
+"""Classification losses, one per file; torch alone. What they have in common: `base`."""

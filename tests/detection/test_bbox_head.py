@@ -67,7 +67,8 @@ def test_the_observer_sees_the_samples_without_factors_and_without_a_graph(head)
     seen, z = [], logits()
     with head.shown_to(lambda *samples: seen.append(samples) or FACTORS):
         losses(head, z)
-    ((shown, labels, weights),) = seen
+    ((shown, labels, weights, gradients),) = seen
+    assert gradients is None
     assert torch.equal(shown, z)
     assert not shown.requires_grad
     assert torch.equal(labels, LABELS)

@@ -109,6 +109,16 @@ def method(wildcards):
     return EXPERIMENTS.rows[wildcards.row].method
 
 
+def first_stage(wildcards):
+    """Input function: the finished run that a row starts from, if it does."""
+    start = EXPERIMENTS.rows[wildcards.row].retrains
+    if start is None:
+        return []
+    return f"{RUN}/model.pth".format(
+        task=wildcards.task, row=start, seed=wildcards.seed
+    )
+
+
 def training(wildcards):
     """What of the scale decides how a row is trained."""
     return SCALE.training(EXPERIMENTS.rows[wildcards.row])

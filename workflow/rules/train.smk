@@ -31,6 +31,7 @@ rule train:
         unlabeled=f"{SPLIT}/unlabeled.json",
         val=f"{SPLIT}/val.json",
         backbone=BACKBONE,
+        start=first_stage,
     output:
         f"{RUN}/model.pth",
     log:

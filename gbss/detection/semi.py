@@ -1,0 +1,89 @@
+"""What every detector of a row shares: a student, its averaged teacher, a method beside them."""
+
+from __future__ import annotations
+
+import copy
+from functools import partial
+from typing import Any
+
+from mmdet.models import SemiBaseDetector
+from mmdet.registry import MODELS
+from torch import Tensor
+
+from gbss.detection.method import Method
+from gbss.imbalance.gradients import Branch
+
+CLASSIFIER = "roi_head.bbox_head.fc_cls."
+"""Where the parameters of a classifier stand in student and teacher."""
+
+
+class DetectorWithMethod(SemiBaseDetector):
+    """A student and a teacher whose classification losses are shown to a `Method`.
+
+    The method stands beside student and teacher: inside the student, the teacher would average it.
+
+    Args:
+        method: Configuration of a `Method`; None: nothing is shown to anybody, as for testing.
+        **kwargs: See mmdet. ``semi_train_cfg.classifier_alone`` freezes all of the student but its
+            classifier.
+    """
+
+    def __init__(self, *, method: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.method: Method | None = None if method is None else MODELS.build(method)
+        if self.semi_train_cfg.get("classifier_alone", False):
+            for name, parameter in self.student.named_parameters():
+                parameter.requires_grad_(name.startswith(CLASSIFIER))
+
+    def loss(self, multi_batch_inputs: Any, multi_batch_data_samples: Any) -> dict[str, Any]:
+        """The losses of all branches, and the one that fits the class weights."""
+        losses = self.branch_losses(multi_batch_inputs, multi_batch_data_samples)
+        own = self.student.roi_head.bbox_head.own_loss
+        if own is not None:
+            own.step()
+        if self.method is not None:
+            losses |= self.method.end()
+        return losses
+
+    def branch_losses(self, inputs: dict[str, Tensor], samples: dict[str, Any]) -> dict[str, Any]:
+        """The losses of all branches, see mmdet.
+
+        Args:
+            inputs: Branch → images (N, 3, H, W).
+            samples: Branch → the images' annotations.
+        """
+        found: dict[str, Any] = super().loss(inputs, samples)
+        return found
+
+    def observer(self, branch: Branch) -> Any:
+        """Whom the losses of a branch are shown to."""
+        return None if self.method is None else partial(self.method.observe, branch)
+
+    def loss_by_gt_instances(self, batch_inputs: Tensor, batch_data_samples: Any) -> dict[str, Any]:
+        """The losses of the labeled images, see mmdet."""
+        with self.student.roi_head.bbox_head.shown_to(self.observer("labeled")):
+            found: dict[str, Any] = super().loss_by_gt_instances(batch_inputs, batch_data_samples)
+        return found
+
+    def get_pseudo_instances(self, batch_inputs: Tensor, batch_data_samples: Any) -> Any:
+        """The teacher's detections on unlabeled images, see mmdet."""
+        if self.method is None:
+            return super().get_pseudo_instances(batch_inputs, batch_data_samples)
+        with self.teacher.roi_head.bbox_head.heard_by(self.method.note_detections):
+            samples, info = super().get_pseudo_instances(batch_inputs, batch_data_samples)
+        found = [(sample.gt_instances.scores, sample.gt_instances.labels) for sample in samples]
+        self.method.note_pseudo_labels([sample.img_id for sample in samples], found)
+        return samples, info
+
+    def predict(self, batch_inputs: Tensor, batch_data_samples: Any) -> Any:
+        """The results of the teacher, see mmdet."""
+        with self.teacher.roi_head.bbox_head.final():
+            return super().predict(batch_inputs, batch_data_samples)
+
+    def above_thresholds(self, sample: Any) -> Any:
+        """The sample with those of its pseudo labels alone that pass the thresholds."""
+        assert self.method is not None
+        boxes = sample.gt_instances
+        sample = copy.copy(sample)
+        sample.gt_instances = boxes[self.method.kept_of(boxes.scores, boxes.labels)]
+        return sample

@@ -1,0 +1,71 @@
+from dataclasses import replace
+from itertools import product
+
+import pytest
+import yaml
+
+from gbss.experiments import WORKFLOW, load_experiments
+from gbss.rows import DETECTORS, LOSSES, refusals
+
+ROW = load_experiments().rows["soft-teacher"]
+
+
+@pytest.fixture(scope="module")
+def choices():
+    schema = yaml.safe_load((WORKFLOW / "experiments.schema.yaml").read_text())
+    return schema["properties"]["rows"]["additionalProperties"]["properties"]
+
+
+def refused(**changes):
+    return [(each.key, each.found) for each in refusals(replace(ROW, **changes))]
+
+
+def test_the_schema_and_the_list_of_losses_and_detectors_agree(choices):
+    assert set(choices["loss"]["enum"]) == set(LOSSES)
+    assert set(choices["detector"]["enum"]) == set(DETECTORS)
+
+
+def test_of_all_losses_reweightings_thresholds_and_samplings_only_these_are_refused(choices):
+    sampling = choices["sampling"]["properties"]
+    found = set()
+    for detector, loss, reweighting, thresholds, labeled, unlabeled in product(
+        DETECTORS,
+        LOSSES,
+        choices["reweighting"]["enum"],
+        choices["thresholds"]["enum"],
+        sampling["labeled"]["enum"],
+        sampling["unlabeled"]["enum"],
+    ):
+        row = replace(
+            ROW,
+            detector=detector,
+            loss=loss,
+            reweighting=reweighting,
+            thresholds=thresholds,
+            labeled_sampling=labeled,
+            unlabeled_sampling=unlabeled,
+        )
+        for refusal in refusals(row):
+            found.add((refusal.key, refusal.found))
+            assert refusal.expected
+            assert refusal.fix
+    assert found == {
+        ("reweighting", "'direct' with the loss 'eqlv2'"),
+        ("reweighting", "'direct' with the loss 'c2am'"),
+        ("thresholds", "'gbt' with the detector 'supervised'"),
+        ("sampling.unlabeled", "'rfs' with the detector 'supervised'"),
+        ("sampling.unlabeled", "'crs' with the detector 'supervised'"),
+    }
+
+
+def test_the_release_has_no_comparators():
+    assert not refused(variant="release", loss="focal", reweighting="jacobi")
+    ((key, found),) = refused(variant="release", loss="seesaw", reweighting="jacobi")
+    assert (key, found) == ("variant", "'release' with the loss 'seesaw'")
+
+
+def test_choices_without_effect_are_refused():
+    assert refused(beta=0.3) == [("beta", "0.3 in a row that it cannot change")]
+    assert refused(gamma=0.3) == [("gamma", "0.3 in a row that it cannot change")]
+    assert refused(variant="release") == [("variant", "'release' in a row that it cannot change")]
+    assert not refused(beta=0.3, reweighting="jacobi", gamma=0.1, unlabeled_sampling="crs")
