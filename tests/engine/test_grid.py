@@ -1,0 +1,176 @@
+"""Every pair of choices is trained and resumed in some row, unless it is refused."""
+
+import shutil
+from dataclasses import replace
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+import torch
+
+from gbss.detection.checkpoints import read_checkpoint
+from gbss.detection.training_log import FILE, read_training_log
+from gbss.engine import train as engine
+from gbss.engine.train import train
+from gbss.experiments import load_experiments
+from gbss.rows import DETECTORS, LOSSES, refusals
+
+ROW = load_experiments().rows["soft-teacher"]
+CHOICES = {
+    "detector": DETECTORS,
+    "loss": tuple(LOSSES),
+    "reweighting": ("none", "jacobi", "direct"),
+    "thresholds": ("fixed", "gbt"),
+    "labeled_sampling": ("random", "rfs", "class_aware"),
+    "unlabeled_sampling": ("random", "rfs", "crs"),
+    "retrains": (None, "soft-teacher"),
+    "variant": ("paper", "release"),
+}
+
+
+def made(values):
+    """A row with these choices and, where they belong to them, β and γ."""
+    chosen = dict(zip(CHOICES, values, strict=True))
+    beta = 0.5 if chosen["reweighting"] != "none" else None
+    # A large cap makes repeats of the small margins that an untrained teacher gives.
+    gamma = 1e5 if chosen["unlabeled_sampling"] == "crs" else None
+    return replace(ROW, **chosen, beta=beta, gamma=gamma)
+
+
+def pairs(values):
+    return set(combinations(enumerate(values), 2))
+
+
+def covering():
+    """Rows that hold every pair that any row can hold, greedily few; and those pairs."""
+    possible = [v for v in product(*CHOICES.values()) if not list(refusals(made(v)))]
+    # A tenth is enough to choose from.
+    order = np.random.default_rng(1).permutation(len(possible))
+    wanted = set().union(*map(pairs, possible))
+    missing, found = set(wanted), []
+    while missing:
+        some = [possible[i] for i in order if pairs(possible[i]) & missing][:150]
+        best = max(some, key=lambda values: len(pairs(values) & missing))
+        found.append(best)
+        missing -= pairs(best)
+    return found, wanted
+
+
+ROWS, TRAINED = covering()
+
+
+def name(values):
+    return "-".join(str(value) for value in values)
+
+
+def eager(config):
+    """Takes a teacher that knows nothing for sure of its boxes, so that there are pseudo labels."""
+    config.model.semi_train_cfg.update(
+        pseudo_label_initial_score_thr=0.0, cls_pseudo_thr=0.0, reg_pseudo_thr=9.0
+    )
+    config.model.detector.test_cfg.rcnn.score_thr = 0.01
+    config.model.method.thresholds.update(base=0.1, floor=0.01)
+
+
+@pytest.fixture
+def train_eagerly(monkeypatch):
+    original = engine.resolve
+
+    def changed(*arguments):
+        config = original(*arguments)
+        eager(config)
+        return config
+
+    monkeypatch.setattr(engine, "resolve", changed)
+
+
+@pytest.fixture(scope="module")
+def first_stage(folder):
+    """Weights of a detector that has not learned anything, as a first stage's."""
+    found = {}
+
+    def of(run):
+        if not found:
+            path = folder / "first.pth"
+            train(replace(run, folder=folder / "first-stage", row=ROW))
+            shutil.copy(folder / "first-stage/model.pth", path)
+            found["path"] = path
+        return replace(run, inputs=replace(run.inputs, start=found["path"]))
+
+    return of
+
+
+def state(run):
+    return read_checkpoint(run.model)["state_dict"]
+
+
+def trained_and_resumed(run, target, iterations):
+    """Final weights of a run, and of one that goes on from its first checkpoint."""
+    train(run)
+    shutil.copytree(run.folder, target)
+    (target / "model.pth").unlink()
+    (target / f"checkpoints/iter_{iterations:07d}.pth").unlink()
+    resumed = replace(run, folder=target)
+    train(resumed)
+    return state(run), state(resumed)
+
+
+def check(values, run, target, iterations):
+    whole, resumed = trained_and_resumed(run, target, iterations)
+    assert whole.keys() == resumed.keys()
+    differing = [key for key in whole if not torch.equal(whole[key], resumed[key])]
+    assert not differing
+    assert all(value.isfinite().all() for value in whole.values())
+    logs = [read_training_log(folder / FILE) for folder in (run.folder, target)]
+    for key in logs[0]:
+        assert np.array_equal(logs[0][key], logs[1][key], equal_nan=True), key
+    assert logs[0]["skipped"].sum() == 0
+    # Something was learned, by the classifier at least.
+    fresh = {k: v for k, v in whole.items() if k.endswith("fc_cls.weight")}
+    assert all(value.std() > 0 for value in fresh.values())
+
+
+def prepare(run_in, tiny_scale, first_stage, folder, values, iterations):
+    schedule = replace(
+        tiny_scale.schedule, iterations=iterations, checkpoint_interval=iterations // 2
+    )
+    run = run_in(folder, row=made(values), scale=replace(tiny_scale, schedule=schedule))
+    return first_stage(run) if run.row.retrains else run
+
+
+def test_pairs_that_no_row_holds_are_refused_with_a_sentence():
+    keys = list(CHOICES)
+    every = set()
+    for one, other in combinations(range(len(keys)), 2):
+        found = product(CHOICES[keys[one]], CHOICES[keys[other]])
+        every |= {((one, a), (other, b)) for a, b in found}
+    refused = {frozenset((a, b)) for (_, a), (_, b) in every - TRAINED}
+    assert refused == {
+        *(frozenset(("direct", loss)) for loss in ("eqlv2", "c2am")),
+        *(frozenset(("supervised", choice)) for choice in ("gbt", "crs")),
+        *(
+            frozenset(("release", loss))
+            for loss in LOSSES
+            if loss not in ("cross_entropy", "focal")
+        ),
+    } | {frozenset(("supervised", "rfs"))}
+
+
+@pytest.mark.usefixtures("train_eagerly")
+@pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss != "cross_entropy"])
+def test_every_loss_trains_with_the_whole_method(run_in, tiny_scale, tmp_path, loss):
+    values = ("soft_teacher", loss, "jacobi", "gbt", "rfs", "crs", None, "paper")
+    run = prepare(run_in, tiny_scale, None, tmp_path / "run", values, 4)
+    train(run)
+    log = read_training_log(run.folder / FILE)
+    assert np.isfinite(log["weights"]).all()
+    assert (log["positive"].sum((0, 2)) > 0).all()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("train_eagerly")
+@pytest.mark.parametrize("values", ROWS, ids=name)
+def test_every_pair_trains_and_resumes(run_in, tiny_scale, first_stage, tmp_path, values):
+    iterations = 20
+    run = prepare(run_in, tiny_scale, first_stage, tmp_path / "run", values, iterations)
+    check(values, run, tmp_path / "resumed", iterations)
