@@ -66,7 +66,7 @@ def jitter(image: Image) -> Image:
             base = grey(image)[..., None] if operation == "saturation" else grey(image).mean()
         factor = random.uniform(0.6, 1.4)
         mixed = factor * image.astype(np.float32) + (1 - factor) * base
-        image = mixed.clip(0, 255).astype(np.uint8)
+        image = np.rint(mixed).clip(0, 255).astype(np.uint8)
     return image
 
 

@@ -253,3 +253,21 @@ def test_an_unlabeled_set_smaller_than_a_batch_repeats_within_it():
     found = batches(MixedSampler(Images([False] * 2, [False] * 3), 1, 7, seed=2), 3, 8)
     unlabeled = [index for batch in found for index, _ in batch[1:]]
     assert all(sorted(unlabeled[start : start + 3]) == [2, 3, 4] for start in range(0, 21, 3))
+
+
+def test_labeled_images_by_class(monkeypatch):
+    boxes = torch.tensor([0, 1, 2, 3, 4, 4]), torch.tensor([1, 1, 1, 1, 1, 0])
+    monkeypatch.setattr(sampler_module, "labeled_boxes", lambda dataset: boxes)
+    settings = {"labeled": 2, "unlabeled": 3, "seed": 4, "labeled_by_class": True}
+    whole = batches(MixedSampler(SQUARE, **settings), 50, 5)
+    labeled = [index for batch in whole for index, _ in batch[:2]]
+    assert labeled.count(4) == 50 + 10
+    assert all(index >= 5 for batch in whole for index, _ in batch[2:])
+    resumed = MixedSampler(SQUARE, **settings)
+    resumed.skip(20 * 5)
+    assert batches(resumed, 30, 5) == whole[20:]
+
+
+def test_a_detector_without_unlabeled_images_gets_none():
+    found = batches(MixedSampler(SQUARE, labeled=2, unlabeled=0, seed=4), 20, 2)
+    assert {index for batch in found for index, _ in batch} == {0, 1, 2, 3, 4}
