@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-
 DEFAULT_RFS_THRESHOLD = 0.1
 """t of repeat-factor sampling on COCO: classes in fewer images than one in ten are repeated
 (released code, its COCO configuration)."""
