@@ -1,4 +1,4 @@
-"""Commands of a run: `gbss pretrain`, `train`, `detect`, `record`, `evaluate`."""
+"""Commands of a run: `gbss pretrain`, `train`, `detect`, `record` and others, `evaluate`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gbss import tasks
 from gbss.cli.choices import Commands, add_scale, named, scale_of, stand_in
+from gbss.evaluation.pseudo_labels import IMAGES
 
 if TYPE_CHECKING:
     from gbss.engine.run import Run
@@ -24,6 +25,8 @@ def add_to(commands: Commands) -> None:
         ("train", _train, "train one run, or go on with it"),
         ("detect", _detect, "write the detections of a finished run"),
         ("record", _record, "evaluate the detections of a run and write its record"),
+        ("pseudo-labels", _pseudo_labels, "write what a finished run finds in unlabeled images"),
+        ("class-logits", _class_logits, "write a finished run's logits on annotated boxes"),
     ):
         command = commands.add_parser(name, help=text)
         add_scale(command)
@@ -32,6 +35,9 @@ def add_to(commands: Commands) -> None:
         command.set_defaults(command=function)
         if name == "record":
             command.add_argument("--output", required=True, type=Path)
+        if name == "pseudo-labels":
+            limit = f"how many unlabeled images, drawn at random (default: {IMAGES}, at most all)"
+            command.add_argument("--images", type=_positive, default=IMAGES, help=limit)
 
     command = commands.add_parser("evaluate", help="print the AP of a file of detections")
     command.add_argument("--annotations", required=True, type=Path)
@@ -45,6 +51,13 @@ def _seed(text: str) -> int:
 
     value = int(text)
     if not 0 <= value < SEEDS:
+        raise ValueError
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
         raise ValueError
     return value
 
@@ -91,6 +104,20 @@ def _record(options: argparse.Namespace) -> None:
     from gbss.engine.record import record
 
     record(_run(options), options.output)
+
+
+def _pseudo_labels(options: argparse.Namespace) -> None:
+    from gbss.engine.pseudo_labels import write_of
+
+    run = _run(options)
+    write_of(run, run.pseudo_labels, options.images)
+
+
+def _class_logits(options: argparse.Namespace) -> None:
+    from gbss.engine.class_logits import write_of
+
+    run = _run(options)
+    write_of(run, run.class_logits)
 
 
 def _evaluate(options: argparse.Namespace) -> None:

@@ -14,13 +14,12 @@ from mmengine.runner import Runner
 from gbss.detection.method import Method
 from gbss.detection.method_hooks import method_of
 from gbss.files import atomic_path
+from gbss.grid.logs import Arrays, read_training_log
+from gbss.grid.place import TRAINING_LOG
 from gbss.imbalance.gradients import positive_negative
 
-FILE = "training_log.npz"
 COPIES = 16
 """Images repeated more often than this are counted with those repeated so often."""
-
-Arrays = dict[str, np.ndarray]
 
 
 def snapshot(method: Method, repeats: np.ndarray) -> Arrays:
@@ -62,12 +61,6 @@ def snapshot(method: Method, repeats: np.ndarray) -> Arrays:
     } | {name: tensor.cpu().numpy().copy() for name, tensor in tensors.items()}
 
 
-def read_training_log(path: Path) -> Arrays:
-    """Name → array over snapshots, see `snapshot`; ``iteration`` (T,) counts finished ones."""
-    with np.load(path) as stored:
-        return {name: stored[name] for name in stored.files}
-
-
 class TrainingLogHook(Hook):
     """Takes snapshots, and writes them with every checkpoint.
 
@@ -87,7 +80,7 @@ class TrainingLogHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Takes over what was logged before the run was interrupted."""
-        path = Path(runner.work_dir) / FILE
+        path = Path(runner.work_dir) / TRAINING_LOG
         if runner.iter == 0 or not path.exists():
             return
         stored = read_training_log(path)
@@ -116,5 +109,8 @@ class TrainingLogHook(Hook):
             arrays = {
                 name: np.stack([one[name] for one in self.snapshots]) for name in self.snapshots[0]
             }
-            with atomic_path(Path(runner.work_dir) / FILE) as beside, beside.open("wb") as stream:
+            with (
+                atomic_path(Path(runner.work_dir) / TRAINING_LOG) as beside,
+                beside.open("wb") as stream,
+            ):
                 np.savez_compressed(stream, **cast(dict[str, Any], arrays))

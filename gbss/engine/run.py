@@ -20,7 +20,7 @@ from gbss.errors import GbssError, fail
 from gbss.evaluation.record import digest
 from gbss.experiments import Row
 from gbss.files import read_json, sha256, write_json
-from gbss.grid.place import MANIFEST, MODEL
+from gbss.grid.place import CLASS_LOGITS, DETECTIONS, MANIFEST, MODEL, PSEUDO_LABELS, TRAINING_LOG
 from gbss.scales import Scale
 from gbss.tasks import Task
 
@@ -78,7 +78,22 @@ class Run:
     @property
     def detections(self) -> Path:
         """What the teacher found in the validation images, in COCO's result format."""
-        return self.folder / "detections.json"
+        return self.folder / DETECTIONS
+
+    @property
+    def pseudo_labels(self) -> Path:
+        """What the teacher found in unlabeled images."""
+        return self.folder / PSEUDO_LABELS
+
+    @property
+    def class_logits(self) -> Path:
+        """The teacher's logits on the objects of the validation images."""
+        return self.folder / CLASS_LOGITS
+
+    @property
+    def training_log(self) -> Path:
+        """The state of the method over training."""
+        return self.folder / TRAINING_LOG
 
     @property
     def manifest(self) -> Path:

@@ -14,6 +14,18 @@ MANIFEST = "run.json"
 MODEL = "model.pth"
 """In a run's folder: the final weights."""
 
+DETECTIONS = "detections.json"
+"""In a run's folder: what its teacher found in the validation images."""
+
+PSEUDO_LABELS = "pseudo_labels.npz"
+"""In a run's folder: what its teacher found in unlabeled images."""
+
+CLASS_LOGITS = "class_logits.npz"
+"""In a run's folder: the teacher's logits on the objects of the validation images."""
+
+TRAINING_LOG = "training_log.npz"
+"""In a run's folder: the state of the method over training."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -58,6 +70,26 @@ class Place:
     def model(self) -> Path:
         """The final weights."""
         return self.folder / MODEL
+
+    @property
+    def detections(self) -> Path:
+        """What the teacher found in the validation images."""
+        return self.folder / DETECTIONS
+
+    @property
+    def pseudo_labels(self) -> Path:
+        """What the teacher found in unlabeled images."""
+        return self.folder / PSEUDO_LABELS
+
+    @property
+    def class_logits(self) -> Path:
+        """The teacher's logits on the objects of the validation images."""
+        return self.folder / CLASS_LOGITS
+
+    @property
+    def training_log(self) -> Path:
+        """The state of the method over training."""
+        return self.folder / TRAINING_LOG
 
     @property
     def checkpoints(self) -> Path:

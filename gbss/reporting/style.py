@@ -14,11 +14,18 @@ class GroupStyle:
         colour: Its colour in figures; red for minority and green for majority as in the paper's
             figures 8 to 10, in shades that colour-blind readers can tell apart.
         marker: Its marker in figures, so that colour is never the only cue.
+        ink: Its colour where lines are thin; empty: the same.
     """
 
     label: str
     colour: str
     marker: str = "o"
+    ink: str = ""
+
+    @property
+    def line(self) -> str:
+        """The colour of lines and text on white; a darker one where `colour` would hardly show."""
+        return self.ink or self.colour
 
 
 GROUPS = {
@@ -26,7 +33,7 @@ GROUPS = {
     "majority": GroupStyle("maj", "#009e73"),
     "minority": GroupStyle("min", "#d55e00", "^"),
     "rare": GroupStyle("r", "#d55e00", "^"),
-    "common": GroupStyle("c", "#f0e442", "s"),
+    "common": GroupStyle("c", "#f0e442", "s", ink="#9a8f00"),
     "frequent": GroupStyle("f", "#009e73"),
 }
 """Groups in the order of the paper's columns."""
@@ -34,11 +41,46 @@ GROUPS = {
 OTHER = GroupStyle("other", "#0072b2", "v")
 """A group that the paper does not have."""
 
+TAIL = ("minority", "rare")
+"""The groups that the method is for."""
+
+OBJECT = "#0072b2"
+"""Colour of what is neither: all classes, the background."""
+
+ERRORS = {
+    "classification": "#cc79a7",
+    "localisation": "#56b4e9",
+    "both": "#8c6bb1",
+    "duplicate": "#e69f00",
+    "background": "#444444",
+    "missed": "#dddddd",
+}
+"""Colour of each kind of error, in the order of the figure; neighbours differ in lightness, too."""
+
+LINES = ("-.", ":", "--", (0, (6, 1, 1, 1, 1, 1)), "-")
+"""Lines of compared methods: the first is the baseline's, dash-dot as in the paper's figure 3; the
+last is ours."""
+
 GUIDE = "#bbbbbb"
 """Colour of lines that only lead the eye."""
 
 PAPER_SCALE = "paper"
 """The one scale whose numbers may be compared with the paper's: its data and schedule."""
+
+
+def style_of(group: str) -> GroupStyle:
+    """How a group is shown; one that the paper does not have, like others of that kind."""
+    return GROUPS.get(group, OTHER)
+
+
+def line_of(place: int, methods: int) -> str | tuple[int, tuple[int, ...]]:
+    """The line of one of several methods, the last of which is ours.
+
+    Args:
+        place: Its place, from 0.
+        methods: How many there are.
+    """
+    return LINES[-1] if place == methods - 1 else LINES[place % (len(LINES) - 1)]
 
 
 def group_label(group: str) -> str:

@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from gbss.detection.method import Method
-from gbss.detection.training_log import FILE, TrainingLogHook, read_training_log, snapshot
+from gbss.detection.training_log import TrainingLogHook, snapshot
+from gbss.grid.logs import read_training_log
+from gbss.grid.place import TRAINING_LOG
 
 STATISTICS = {"type": "gbss.imbalance.gradients.GradientStatistics", "classes": 3, "warmup": 5}
 THRESHOLDS = {"type": "gbss.imbalance.thresholds.ClassThresholds", "classes": 2, "warmup": 5}
@@ -36,9 +38,9 @@ def run(runner, hook, first, last):
 def test_snapshots_are_arrays_over_time(runner, tmp_path):
     hook = TrainingLogHook(interval=2)
     run(runner, hook, 0, 7)
-    assert not (tmp_path / FILE).exists()
+    assert not (tmp_path / TRAINING_LOG).exists()
     hook.before_checkpoint(runner)
-    log = read_training_log(tmp_path / FILE)
+    log = read_training_log(tmp_path / TRAINING_LOG)
     assert log["iteration"].tolist() == [2, 4, 6]
     assert log["positive"][:, 0].tolist() == [[2] * 3, [4] * 3, [6] * 3]
     assert log["negative"][:, 0].tolist() == [[4] * 3, [8] * 3, [12] * 3]
@@ -52,12 +54,12 @@ def test_a_resumed_run_cuts_the_log_back(runner, tmp_path):
     whole = TrainingLogHook(interval=2)
     run(runner, whole, 0, 9)
     whole.before_checkpoint(runner)
-    expected = read_training_log(tmp_path / FILE)
+    expected = read_training_log(tmp_path / TRAINING_LOG)
     runner.iter = 5  # from an older checkpoint than that of the log
     resumed = TrainingLogHook(interval=2)
     run(runner, resumed, 5, 9)
     resumed.before_checkpoint(runner)
-    found = read_training_log(tmp_path / FILE)
+    found = read_training_log(tmp_path / TRAINING_LOG)
     assert found.keys() == expected.keys()
     assert all(np.array_equal(found[key], expected[key], equal_nan=True) for key in found)
 
@@ -70,7 +72,7 @@ def test_a_new_run_does_not_go_on_with_an_old_log(runner, tmp_path):
     new = TrainingLogHook(interval=2)
     run(runner, new, 0, 3)
     new.before_checkpoint(runner)
-    assert read_training_log(tmp_path / FILE)["iteration"].tolist() == [2]
+    assert read_training_log(tmp_path / TRAINING_LOG)["iteration"].tolist() == [2]
 
 
 @pytest.mark.parametrize(("factors", "negative"), [(None, [5, 10, 8]), (FACTORS, [4, 2, 5.5])])

@@ -13,10 +13,11 @@ from gbss.configs.resolve import resolve
 from gbss.detection.checkpoints import read_checkpoint
 from gbss.detection.hooks import SeedHook
 from gbss.detection.method import Method
-from gbss.detection.training_log import FILE, read_training_log
 from gbss.engine import train as engine
 from gbss.engine.train import train
 from gbss.experiments import load_experiments
+from gbss.grid.logs import read_training_log
+from gbss.grid.place import TRAINING_LOG
 
 ROWS = load_experiments().rows
 
@@ -105,7 +106,7 @@ def test_a_step_is_that_of_mmdets_soft_teacher(run_in, tmp_path):
 def test_the_log_of_a_run_without_the_method(run_in, tmp_path):
     run = run_in(tmp_path / "run")
     train(run)
-    log = read_training_log(run.folder / FILE)
+    log = read_training_log(run.folder / TRAINING_LOG)
     assert log["iteration"].tolist() == [1, 2, 3, 4, 5, 6]
     assert (log["weights"] == 1).all()
     assert log["positive"].shape == log["negative"].shape == (6, 2, 13)
@@ -132,7 +133,7 @@ def test_gbss_goes_on_to_the_last_bit(run_in, tmp_path, tiny_scale, with_config,
         train(whole)
     assert branches == ["labeled", "pseudo"] * 10
 
-    log = read_training_log(whole.folder / FILE)
+    log = read_training_log(whole.folder / TRAINING_LOG)
     assert (log["weights"][:3] == 1).all()
     assert np.abs(log["weights"][-1] - 1).max() > 0.01
     assert log["kept"][-1].sum() > 0
@@ -153,7 +154,7 @@ def test_gbss_goes_on_to_the_last_bit(run_in, tmp_path, tiny_scale, with_config,
     loading = replace(cut, scale=replace(scale, batch=replace(scale.batch, workers=1)))
     train(loading)
     assert same(weights(loading), weights(whole))
-    resumed = read_training_log(cut.folder / FILE)
+    resumed = read_training_log(cut.folder / TRAINING_LOG)
     assert resumed.keys() == log.keys()
     assert all(np.array_equal(resumed[key], log[key], equal_nan=True) for key in log)
     last = [read_checkpoint(run.folder / "checkpoints/iter_0000010.pth") for run in (whole, cut)]
@@ -166,7 +167,7 @@ def test_a_run_without_any_pseudo_label_ends_like_any_other(run_in, tmp_path, ti
     scale = replace(tiny_scale, schedule=replace(tiny_scale.schedule, iterations=4))
     run = run_in(tmp_path / "run", row=ROWS["gbss"], scale=scale)
     train(run)
-    log = read_training_log(run.folder / FILE)
+    log = read_training_log(run.folder / TRAINING_LOG)
     assert (log["kept"] == 0).all()
     assert (log["images_by_copies"][:, 1:] == 0).all()
     assert np.isfinite(log["weights"]).all()

@@ -1,0 +1,124 @@
+"""What every figure has in common: its numbers go to a csv, and from there into the picture."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gbss.errors import GbssError, fail, nearest
+from gbss.files import write_text
+from gbss.reporting.compared import BASE_AND_OURS
+from gbss.reporting.figures.saving import save
+from gbss.reporting.study import Need, Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Drawing
+
+SETTINGS = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.2,
+    "hatch.linewidth": 0.6,
+}
+"""Of matplotlib, for all figures: they are printed as wide as a page at most."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure; a module of ``gbss/reporting/figures`` has it as ``FIGURE``.
+
+    Attributes:
+        title: What it shows, for lists and captions.
+        task: The paper's task that it shows unless another is asked for.
+        needs: What runs must have left.
+        numbers: Computes what is shown: one line for each row, seed and thing.
+        draw: Draws the numbers, as they stand in the csv.
+        compared: Names of the rows that it compares, see `gbss.reporting.compared`.
+        paper: Number of the paper's figure; None: it has none like it.
+        of_a_class: Whether it shows one class, which can be chosen.
+    """
+
+    title: str
+    task: str
+    needs: tuple[Need, ...]
+    numbers: Callable[[Study], pd.DataFrame]
+    draw: Callable[[pd.DataFrame, Study], Drawing]
+    compared: tuple[str, ...] = BASE_AND_OURS
+    paper: int | None = None
+    of_a_class: bool = False
+
+
+@cache
+def figures() -> Mapping[str, Figure]:
+    """Name → figure: those of the paper by their numbers, then ours."""
+    package = importlib.import_module("gbss.reporting.figures")
+    found = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        figure = getattr(importlib.import_module(f"{package.__name__}.{module.name}"), "FIGURE", 0)
+        if isinstance(figure, Figure):
+            found[module.name.replace("_", "-")] = figure
+    return dict(sorted(found.items(), key=lambda item: (item[1].paper or 99, item[0])))
+
+
+def figure_named(name: str) -> tuple[str, Figure]:
+    """A figure by its name, or by its number in the paper.
+
+    Raises:
+        GbssError: There is none.
+    """
+    by_number = {str(figure.paper): each for each, figure in figures().items() if figure.paper}
+    known = by_number.get(name, name)
+    if known not in figures():
+        fix = "name one of these, or give its number in the paper"
+        raise fail("figure", found=repr(name), expected=nearest(name, figures()), fix=fix)
+    return known, figures()[known]
+
+
+def make(figure: Figure, study: Study, path: Path) -> str:
+    """Writes a figure as csv, pdf and png.
+
+    Without the runs it is drawn again from the csv, as after a change of labels or colours.
+
+    Args:
+        figure: Which figure.
+        study: What it is made from.
+        path: Where, without suffix.
+
+    Returns:
+        A sentence on what it was made from.
+
+    Raises:
+        GbssError: There are neither the runs nor a csv; every file that is missing.
+    """
+    import pandas as pd
+    from matplotlib import rc_context
+
+    numbers = path.with_name(f"{path.name}.csv")
+    faults = study.missing(figure.needs)
+    if not faults:
+        table = figure.numbers(study)
+        write_text(numbers, table.to_csv(index=False, float_format="%.8g"))
+        said = f"from {', '.join(row.id for row in study.rows)}"
+    elif numbers.exists():
+        said = f"again from {numbers}: not all of its runs are here"
+    else:
+        raise GbssError(*faults)
+    with rc_context(SETTINGS):
+        save(figure.draw(pd.read_csv(numbers, keep_default_na=False, na_values=[""]), study), path)
+    return said

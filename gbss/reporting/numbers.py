@@ -1,0 +1,119 @@
+"""Numbers that more than one figure shows, as tables with a line for each row, seed and thing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbss.evaluation.pseudo_labels import quality
+from gbss.experiments import Row
+from gbss.grid.logs import Arrays
+from gbss.reporting.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def table(lines: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Lines with the same keys as a table."""
+    import pandas as pd
+
+    return pd.DataFrame(lines)
+
+
+def quality_by_class(study: Study) -> pd.DataFrame:
+    """Pseudo labels against the hidden annotations, by row, seed and class."""
+    lines = []
+    for row, seed, labels in study.pseudo_labels():
+        counted = quality(labels.found(study.hidden), study.hidden, labels.looked_at(study.hidden))
+        for place, name in enumerate(study.task.classes):
+            lines.append(
+                {
+                    "row": row.id,
+                    "seed": seed,
+                    "class": name,
+                    "group": study.group_of[name],
+                    "threshold": labels.thresholds[place],
+                    "right": counted.right[place],
+                    "wrong": counted.wrong[place],
+                    "objects": counted.objects[place],
+                    "precision": counted.precision[place],
+                    "recall": counted.recall[place],
+                    "images": len(labels.sample),
+                    "of": labels.of,
+                }
+            )
+    return table(lines)
+
+
+def members(study: Study) -> dict[str, NDArray[np.int64]]:
+    """Group → positions of its classes among those of the task."""
+    place = {name: number for number, name in enumerate(study.task.classes)}
+    return {
+        group: np.array([place[name] for name in names])
+        for group, names in study.task.groups.items()
+    }
+
+
+def gradients(study: Study, row: Row, log: Arrays) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Positive and negative gradient on each logit over training, both under the class weights.
+
+    Both branches together, the pseudo labels' with the weight of their loss. A row without GbR
+    has no weights in its loss.
+
+    Args:
+        study: Gives the scale.
+        row: Whose log it is.
+        log: Its training log.
+
+    Returns:
+        Two (T, C) arrays: w_i |G_ii| and Σ_{k≠i} w_k G_ik.
+    """
+    share = study.scale.of(row.task).batch.unlabeled_weight
+    positive, negative = (
+        log[name][:, 0].astype(np.float64) + share * log[name][:, 1]
+        for name in ("positive", "negative")
+    )
+    if row.reweighting != "none":
+        # The log has the negative ones under w, the positive ones without.
+        positive = positive * log["weights"]
+    return positive, negative
+
+
+def by_group_over_training(
+    study: Study, row: Row, seed: int, iteration: NDArray[Any], values: NDArray[Any]
+) -> list[dict[str, Any]]:
+    """Mean, lowest and highest over the classes of each group, snapshot by snapshot.
+
+    Args:
+        study: Gives the groups.
+        row: Of the run.
+        seed: Of the run.
+        iteration: (T,).
+        values: (T, n); NaN where a class has none.
+    """
+    lines = []
+    for group, places in members(study).items():
+        its = values[:, places]
+        there = ~np.isnan(its)
+        count = there.sum(axis=1)
+        total = np.where(there, its, 0).sum(axis=1)
+        mean = np.divide(total, count, out=np.full(len(its), np.nan), where=count > 0)
+        low = np.where(there, its, np.inf).min(axis=1)
+        high = np.where(there, its, -np.inf).max(axis=1)
+        for number in np.flatnonzero(count):
+            lines.append(
+                {
+                    "row": row.id,
+                    "seed": seed,
+                    "iteration": int(iteration[number]),
+                    "group": group,
+                    "mean": mean[number],
+                    "lowest": low[number],
+                    "highest": high[number],
+                }
+            )
+    return lines
