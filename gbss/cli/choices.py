@@ -31,10 +31,10 @@ def named(kind: str, name: str, known: Mapping[str, Entry]) -> Entry:
     return known[name]
 
 
-def add_scale(command: argparse.ArgumentParser) -> None:
+def add_scale(command: argparse.ArgumentParser, *, required: bool = True) -> None:
     """The options that say at which scale, and on what."""
     text = "demo, smoke, paper, a task of your own or a YAML file"
-    command.add_argument("--scale", required=True, help=text)
+    command.add_argument("--scale", required=required, help=text)
     command.add_argument("--task", help="a task that takes the place of those of the scale")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gbss import tasks
 from gbss.cli.choices import Commands, add_scale, named, scale_of, stand_in
+from gbss.errors import fail
 
 
 def add_to(commands: Commands) -> None:
@@ -18,8 +19,12 @@ def add_to(commands: Commands) -> None:
     command.set_defaults(command=_table)
 
     command = commands.add_parser("figure", help="draw a figure")
-    command.add_argument("figure", choices=["class-distribution"])
-    command.add_argument("--task", required=True)
+    text = "its name, or its number in the paper; class-distribution needs no scale"
+    command.add_argument("figure", help=text)
+    add_scale(command, required=False)
+    command.add_argument("--class", dest="class_name", help="which class a figure of one shows")
+    text = "what to compare, baseline first, ours last, with commas between"
+    command.add_argument("--rows", type=lambda text: tuple(text.split(",")), help=text)
     command.add_argument("--results", type=Path, default=Path("results"))
     command.set_defaults(command=_figure)
 
@@ -57,8 +62,29 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _figure(options: argparse.Namespace) -> None:
+    if options.figure == "class-distribution":
+        _class_distribution(options)
+        return
+    from gbss.experiments import load_experiments
+    from gbss.grid import Grid
+    from gbss.reporting.figure import figure_named, make, path_of, study_of
+
+    name, figure = figure_named(options.figure)
+    if options.scale is None:
+        fix = "say at which scale: --scale demo"
+        raise fail(f"figure {name!r}", found="no scale", expected="--scale", fix=fix)
+    grid = Grid(scale_of(options), load_experiments())
+    study = study_of(figure, grid, options.results, options.rows, options.class_name)
+    path = path_of(name, study, options.rows)
+    print(f"{figure.title}\n{make(figure, study, path)}\n{path}.pdf, .png and .csv")
+
+
+def _class_distribution(options: argparse.Namespace) -> None:
     from gbss.reporting.figures import class_distribution as figure
 
+    if options.task is None:
+        fix = "name a task: --task mini-coco"
+        raise fail("class-distribution", found="no task", expected="--task", fix=fix)
     task = tasks.get(options.task)
     classes = figure.class_images(Path("splits") / task.name / "counts.csv", task)
     path = options.results / "figures" / "splits" / f"class-distribution-{task.name}"

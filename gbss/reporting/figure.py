@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gbss import tasks
 from gbss.errors import GbssError, fail, nearest
 from gbss.files import write_text
-from gbss.reporting.compared import BASE_AND_OURS
+from gbss.grid import Grid
+from gbss.reporting.compared import BASE_AND_OURS, compared_rows
 from gbss.reporting.figures.saving import save
 from gbss.reporting.study import Need, Study
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Drawing
 
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -88,6 +90,62 @@ def figure_named(name: str) -> tuple[str, Figure]:
         fix = "name one of these, or give its number in the paper"
         raise fail("figure", found=repr(name), expected=nearest(name, figures()), fix=fix)
     return known, figures()[known]
+
+
+def study_of(
+    figure: Figure,
+    grid: Grid,
+    results: Path,
+    rows: Sequence[str] | None = None,
+    class_name: str | None = None,
+) -> Study:
+    """What a figure is made from at a scale.
+
+    Args:
+        figure: Which figure.
+        grid: Rows and scale.
+        results: Folder of results.
+        rows: What to compare instead of what the figure does.
+        class_name: Class that a figure of one class shows.
+
+    Raises:
+        GbssError: The figure's task has no place at the scale, or a row is missing.
+    """
+    scale = grid.scale
+    # A task that was put in the place of those of the scale is shown whatever the figure's own.
+    task = next(iter(scale.tasks)) if scale.replaced else figure.task
+    if task not in scale.tasks:
+        raise fail(
+            f"figure {figure.title!r}",
+            found=f"the task {task!r}, which has no place at the scale {scale.scale!r}",
+            expected=f"one of {', '.join(scale.tasks)}",
+            fix="add it under 'tasks' of the scale, or choose another with --task",
+        )
+    if class_name is not None and not figure.of_a_class:
+        fix = "leave --class out"
+        raise fail(
+            "--class", found=repr(class_name), expected="a figure that shows one class", fix=fix
+        )
+    shown = compared_rows(grid.experiments, task, rows or figure.compared)
+    return Study(scale, tasks.get(scale.tasks[task]), shown, results, class_name)
+
+
+def path_of(name: str, study: Study, rows: Sequence[str] | None = None) -> Path:
+    """Where a figure lies, without suffix; one with a choice of its own has it in its name."""
+    chosen = [each for each in (study.class_name, "-".join(rows or ())) if each]
+    words = "-".join([name, *chosen]).lower().replace(" ", "-").replace("/", "-")
+    return study.results / "figures" / study.scale.place / words
+
+
+def drawable(grid: Grid, results: Path) -> dict[str, tuple[Figure, Study]]:
+    """The figures whose task and rows there are at a scale."""
+    found = {}
+    for name, figure in figures().items():
+        try:
+            found[name] = (figure, study_of(figure, grid, results))
+        except GbssError:
+            continue
+    return found
 
 
 def make(figure: Figure, study: Study, path: Path) -> str:

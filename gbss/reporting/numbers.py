@@ -49,6 +49,12 @@ def quality_by_class(study: Study) -> pd.DataFrame:
     return table(lines)
 
 
+def looked_at(numbers: pd.DataFrame) -> str:
+    """How many of the unlabeled images the numbers of `quality_by_class` are of, in words."""
+    first = numbers.iloc[0]
+    return f"{first['images']:,} of {first['of']:,} unlabeled images"
+
+
 def members(study: Study) -> dict[str, NDArray[np.int64]]:
     """Group → positions of its classes among those of the task."""
     place = {name: number for number, name in enumerate(study.task.classes)}
@@ -104,16 +110,32 @@ def by_group_over_training(
         mean = np.divide(total, count, out=np.full(len(its), np.nan), where=count > 0)
         low = np.where(there, its, np.inf).min(axis=1)
         high = np.where(there, its, -np.inf).max(axis=1)
-        for number in np.flatnonzero(count):
-            lines.append(
-                {
-                    "row": row.id,
-                    "seed": seed,
-                    "iteration": int(iteration[number]),
-                    "group": group,
-                    "mean": mean[number],
-                    "lowest": low[number],
-                    "highest": high[number],
-                }
-            )
+        lines += [
+            {
+                "row": row.id,
+                "seed": seed,
+                "iteration": int(iteration[number]),
+                "group": group,
+                "mean": mean[number],
+                "lowest": low[number],
+                "highest": high[number],
+            }
+            for number in np.flatnonzero(count)
+        ]
     return lines
+
+
+def shown_classes(numbers: pd.DataFrame, study: Study, most: int = 40) -> list[str]:
+    """The classes of the numbers in the order of their groups, of large tasks the first of each.
+
+    Args:
+        numbers: With ``class``.
+        study: Gives the groups.
+        most: Classes that fit on an axis.
+    """
+    present = set(numbers["class"])
+    each = most // len(study.task.groups)
+    groups = [[name for name in names if name in present] for names in study.task.groups.values()]
+    if sum(map(len, groups)) > most:
+        groups = [names[:each] for names in groups]
+    return [name for names in groups for name in names]

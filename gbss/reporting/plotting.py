@@ -1,26 +1,29 @@
-"""Pieces that several figures draw: panels, lines over training, bars by class."""
+"""Pieces that several figures draw: panels, and lines over training."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from gbss.reporting.style import GUIDE, group_label, line_of, style_of
+from gbss.reporting.style import GUIDE, OBJECT, group_label, line_of, style_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
     from gbss.reporting.study import Study
 
-PAGE, COLUMN = 7.0, 3.4
-"""Widths in inches of a printed page and of one of its two columns."""
+PAGE = 7.0
+"""Width in inches of a printed page; no figure is wider."""
+
+BACKGROUND = "background"
+"""Stands in the place of a group where the background is shown, too."""
 
 
-def panels(study: Study, rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, Any]:
+def panels(
+    study: Study, rows: int, columns: int, size: tuple[float, float], note: str = ""
+) -> tuple[Figure, Any]:
     """A figure with a line on where it comes from, and its axes (rows, columns).
 
     Args:
@@ -28,13 +31,19 @@ def panels(study: Study, rows: int, columns: int, size: tuple[float, float]) -> 
         rows: Panels below each other.
         columns: Panels beside each other.
         size: Width and height in inches.
+        note: What else stands above it.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
-    text = f"{study.task.title}; {study.scale.scale} scale"
+    text = f"{study.task.title}; {study.scale.scale} scale" + (note and f"; {note}")
     figure.suptitle(text, fontsize=7, x=0.01, ha="left", color="#555555")
     return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def letter(axes: Axes, place: int, text: str) -> None:
+    """A panel's letter and title, at its upper left."""
+    axes.set_title(f"({chr(ord('a') + place)}) {text}", loc="left")
 
 
 def shown_rows(numbers: pd.DataFrame, study: Study) -> dict[str, str]:
@@ -47,11 +56,6 @@ def shown_groups(numbers: pd.DataFrame, study: Study) -> list[str]:
     """The groups in the numbers, in the order of the task."""
     present = set(numbers["group"])
     return [group for group in study.task.groups if group in present]
-
-
-def letter(axes: Axes, place: int, text: str) -> None:
-    """A panel's letter and title, at its upper left."""
-    axes.set_title(f"({chr(ord('a') + place)}) {text}", loc="left")
 
 
 def course(axes: Axes, numbers: pd.DataFrame, column: str, **style: Any) -> None:
@@ -80,112 +84,77 @@ def courses_of_groups(axes: Axes, numbers: pd.DataFrame, column: str, study: Stu
         study: Gives labels and order.
     """
     rows = shown_rows(numbers, study)
-    for place, (row, label) in enumerate(rows.items()):
-        for group in shown_groups(numbers, study):
-            its = numbers[(numbers["row"] == row) & (numbers["group"] == group)]
+    for group in shown_groups(numbers, study):
+        for place, (row, label) in enumerate(rows.items()):
             course(
                 axes,
-                its,
+                numbers[(numbers["row"] == row) & (numbers["group"] == group)],
                 column,
                 color=style_of(group).line,
                 linestyle=line_of(place, len(rows)),
-                label=f"{label}, {group_label(group)}",
+                label=f"{group_label(group)}, {label}",
             )
+    _over_training(axes)
+
+
+def ranges_of_groups(axes: Axes, numbers: pd.DataFrame, study: Study) -> None:
+    """The mean of each group over training, in the range of its classes; means over seeds.
+
+    Args:
+        axes: Where.
+        numbers: Of one row, with ``group``, ``seed``, ``iteration``, ``mean``, ``lowest`` and
+            ``highest``; the background may be one of the groups.
+        study: Gives labels and order.
+    """
+    groups = shown_groups(numbers, study)
+    if BACKGROUND in set(numbers["group"]):
+        groups.append(BACKGROUND)
+    for group in groups:
+        its = numbers[numbers["group"] == group].groupby("iteration")
+        mean, low, high = (its[name].mean() for name in ("mean", "lowest", "highest"))
+        behind = group == BACKGROUND
+        colour = OBJECT if behind else style_of(group).line
+        line = "--" if behind else "-"
+        axes.plot(mean.index, mean, label=group_label(group), color=colour, linestyle=line)
+        axes.fill_between(mean.index, low, high, color=colour, alpha=0.18, lw=0)
+    _over_training(axes)
+
+
+def _over_training(axes: Axes) -> None:
     axes.set_xlabel("iteration")
     axes.set_xlim(left=0)
     axes.grid(axis="y", color=GUIDE, linewidth=0.4)
 
 
-def class_order(numbers: pd.DataFrame, study: Study) -> list[str]:
-    """The classes in the numbers by groups, in a group in the order of the numbers."""
-    present = list(dict.fromkeys(numbers["class"]))
-    groups = list(study.task.groups)
-    return sorted(present, key=lambda name: groups.index(study.group_of[name]))
+def plain_log(axis: Axis) -> None:
+    """A logarithmic axis with plain numbers at 1, 2, 5, 10 and so on."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
-def bars_of_classes(
-    axes: Axes, numbers: pd.DataFrame, column: str, study: Study, classes: Sequence[str]
-) -> None:
-    """Bars by class, one for each row, the mean over seeds; whiskers from seed to seed.
-
-    The group has the colour; the baseline's bars are hollow, ours are filled, others hatched.
+def end_of_warmup(axes: Axes, study: Study, *, low: bool = False) -> None:
+    """A line where the method sets in.
 
     Args:
         axes: Where.
-        numbers: With ``row``, ``seed``, ``class`` and the column; NaN: there is no value.
-        column: What is drawn.
-        study: Gives labels and groups.
-        classes: What stands on the axis; groups are set apart.
+        study: Gives the schedule.
+        low: Whether the words stand at the lower end, not at the upper.
     """
-    groups = [study.group_of[name] for name in classes]
-    gaps = np.cumsum([0, *(one != other for one, other in zip(groups, groups[1:], strict=False))])
-    places = np.arange(len(classes)) + 0.7 * gaps
-    rows = list(shown_rows(numbers, study))
-    width = 0.84 / len(rows)
-    for number, row in enumerate(rows):
-        by_seed = numbers[numbers["row"] == row].pivot_table(
-            index="class", columns="seed", values=column, dropna=False
-        )
-        its = by_seed.reindex(classes).to_numpy(dtype=float)
-        where = places + (number - (len(rows) - 1) / 2) * width
-        means, low, high = _spread(its)
-        for group in dict.fromkeys(groups):
-            mine = np.array([each == group for each in groups])
-            bars(axes, where[mine], means[mine], width, group, number, len(rows))
-        axes.errorbar(
-            where, means, yerr=[means - low, high - means], fmt="none", ecolor="#222222", lw=0.7
-        )
-        for x in where[np.isnan(means)]:
-            axes.annotate("n/a", (x, 0), rotation=90, ha="center", va="bottom", fontsize=5)
-    axes.set_xticks(places, [*classes], rotation=90)
-    axes.set_xlim(places[0] - 0.7, places[-1] + 0.7)
-    axes.tick_params(axis="x", length=0)
-    axes.grid(axis="y", color=GUIDE, linewidth=0.4)
-    axes.set_axisbelow(True)
-
-
-def _spread(by_seed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(classes, seeds) → mean, lowest and highest of those that there are, NaN without any."""
-    there = ~np.isnan(by_seed)
-    count = there.sum(axis=1)
-    total = np.where(there, by_seed, 0).sum(axis=1)
-    mean = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
-    low = np.where(there, by_seed, np.inf).min(axis=1)
-    high = np.where(there, by_seed, -np.inf).max(axis=1)
-    return mean, np.where(count > 0, low, np.nan), np.where(count > 0, high, np.nan)
-
-
-def bars(
-    axes: Axes,
-    where: np.ndarray,
-    heights: np.ndarray,
-    width: float,
-    group: str,
-    number: int,
-    rows: int,
-) -> None:
-    """Bars of one row and group: hollow for the first row, filled for the last, else hatched."""
-    style = style_of(group)
-    face = style.colour if number == rows - 1 else "white"
-    hatch = (None, "////", "....", "xxxx")[number % 4] if number < rows - 1 else None
-    axes.bar(
-        where, heights, 0.92 * width, facecolor=face, edgecolor=style.line, linewidth=0.8, hatch=hatch
+    scale = study.scale.of(study.rows[-1].task)
+    at = scale.method.warmup * scale.schedule.iterations
+    axes.axvline(at, color="#888888", lw=0.7, linestyle=(0, (1, 2)), zorder=0)
+    axes.annotate(
+        "warm-up ends",
+        (at, 0 if low else 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(-2, 2 if low else -2),
+        textcoords="offset points",
+        rotation=90,
+        ha="right",
+        va="bottom" if low else "top",
+        fontsize=6,
+        color="#666666",
     )
-
-
-def legend_of_rows(figure: Figure, numbers: pd.DataFrame, study: Study) -> None:
-    """What hollow, hatched and filled bars are, and which colour a group has."""
-    from matplotlib.patches import Patch
-
-    rows, groups = shown_rows(numbers, study), shown_groups(numbers, study)
-    handles = []
-    for number, label in enumerate(rows.values()):
-        last = number == len(rows) - 1
-        hatch = (None, "////", "....", "xxxx")[number % 4] if not last else None
-        face = "#666666" if last else "white"
-        handles.append(Patch(facecolor=face, edgecolor="#666666", hatch=hatch, label=label))
-    handles += [
-        Patch(facecolor=style_of(group).colour, edgecolor=style_of(group).line, label=group)
-        for group in groups
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

@@ -110,9 +110,7 @@ class Study:
 
     def places(self, row: Row) -> list[Place]:
         """The planned runs of a row."""
-        return [
-            Place(self.scale.scale, self.task.name, row.id, seed) for seed in self.scale.seeds
-        ]
+        return [Place(self.scale.scale, self.task.name, row.id, seed) for seed in self.scale.seeds]
 
     def missing(self, needs: Sequence[Need]) -> list[Fault]:
         """Rows without a single run that has left the files a figure needs, with the remedy."""

@@ -47,16 +47,6 @@ TAIL = ("minority", "rare")
 OBJECT = "#0072b2"
 """Colour of what is neither: all classes, the background."""
 
-ERRORS = {
-    "classification": "#cc79a7",
-    "localisation": "#56b4e9",
-    "both": "#8c6bb1",
-    "duplicate": "#e69f00",
-    "background": "#444444",
-    "missed": "#dddddd",
-}
-"""Colour of each kind of error, in the order of the figure; neighbours differ in lightness, too."""
-
 LINES = ("-.", ":", "--", (0, (6, 1, 1, 1, 1, 1)), "-")
 """Lines of compared methods: the first is the baseline's, dash-dot as in the paper's figure 3; the
 last is ours."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from gbss.reporting.bars import bars_of_classes, legend_of_rows
 from gbss.reporting.figure import Figure
-from gbss.reporting.numbers import quality_by_class
-from gbss.reporting.plotting import PAGE, bars_of_classes, legend_of_rows, letter, panels
+from gbss.reporting.numbers import looked_at, quality_by_class
+from gbss.reporting.plotting import PAGE, letter, panels
 from gbss.reporting.study import Need, Study
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """Bars by class: precision above, recall below."""
     classes = list(dict.fromkeys(numbers["class"]))
     width = max(4.5, min(PAGE, 1.2 + 0.32 * len(classes)))
-    figure, ((above,), (below,)) = panels(study, 2, 1, (width, 4.6))
+    figure, ((above,), (below,)) = panels(study, 2, 1, (width, 4.6), looked_at(numbers))
     for place, (axes, column) in enumerate(((above, "precision"), (below, "recall"))):
         bars_of_classes(axes, numbers, column, study, classes)
         letter(axes, place, f"{column} of pseudo labels")

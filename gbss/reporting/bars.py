@@ -1,0 +1,125 @@
+"""Bars: the group has the colour, the row the filling, whiskers lead from seed to seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbss.reporting.plotting import shown_groups, shown_rows
+from gbss.reporting.style import GUIDE, style_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from gbss.reporting.study import Study
+
+HATCHES = (None, "////", "....", "xxxx")
+"""Of the rows before the last: the baseline's bars are hollow."""
+
+GAP = 0.7
+"""Between two groups, in widths of a class."""
+
+
+def bars_of_classes(
+    axes: Axes, numbers: pd.DataFrame, column: str, study: Study, classes: Sequence[str]
+) -> None:
+    """A cluster of bars for each class, the groups set apart.
+
+    Args:
+        axes: Where.
+        numbers: With ``row``, ``seed``, ``class`` and the column; NaN: there is no value.
+        column: What is drawn.
+        study: Gives labels and groups.
+        classes: What stands on the axis, by groups.
+    """
+    grouped_bars(axes, numbers, "class", column, study, {n: study.group_of[n] for n in classes})
+    axes.tick_params(axis="x", labelrotation=90)
+
+
+def bars_of_groups(axes: Axes, numbers: pd.DataFrame, column: str, study: Study) -> None:
+    """A cluster of bars for each group; otherwise as `bars_of_classes`."""
+    groups = shown_groups(numbers, study)
+    grouped_bars(axes, numbers, "group", column, study, dict(zip(groups, groups, strict=True)))
+
+
+def grouped_bars(
+    axes: Axes,
+    numbers: pd.DataFrame,
+    along: str,
+    column: str,
+    study: Study,
+    group_of: Mapping[str, str],
+) -> None:
+    """A cluster of bars for each thing on the axis: one for each row, the mean over seeds.
+
+    Args:
+        axes: Where.
+        numbers: With ``row``, ``seed`` and the two columns.
+        along: Column of the things on the axis.
+        column: What is drawn; NaN: there is no value.
+        study: Gives labels.
+        group_of: Thing → group whose colour it has, in the order of the axis.
+    """
+    things, groups = list(group_of), np.array(list(group_of.values()))
+    places = np.arange(len(things)) + GAP * np.cumsum([False, *(groups[1:] != groups[:-1])])
+    rows = list(shown_rows(numbers, study))
+    width = 0.84 / len(rows)
+    for number, row in enumerate(rows):
+        its = numbers[numbers["row"] == row]
+        by_seed = its.pivot_table(index=along, columns="seed", values=column, dropna=False)
+        mean, low, high = _spread(by_seed.reindex(things).to_numpy(dtype=np.float64))
+        where = places + (number - (len(rows) - 1) / 2) * width
+        for group in dict.fromkeys(groups):
+            mine = groups == group
+            look = _look(group, number, len(rows))
+            axes.bar(where[mine], mean[mine], 0.92 * width, lw=0.8, **look)
+        axes.errorbar(where, mean, [mean - low, high - mean], fmt="none", ecolor="#222222", lw=0.7)
+        for x in where[np.isnan(mean)]:
+            axes.annotate("none", (x, 0), rotation=90, ha="center", va="bottom", fontsize=5)
+    axes.set_xticks(places, things)
+    axes.set_xlim(places[0] - GAP, places[-1] + GAP)
+    axes.tick_params(axis="x", length=0)
+    axes.grid(axis="y", color=GUIDE, linewidth=0.4)
+    axes.set_axisbelow(True)
+
+
+def legend_of_rows(figure: Figure, numbers: pd.DataFrame, study: Study) -> None:
+    """What hollow, hatched and filled bars are, and which colour a group has."""
+    from matplotlib.patches import Patch
+
+    rows, groups = shown_rows(numbers, study), shown_groups(numbers, study)
+    handles = [
+        Patch(label=label, **(_look("", number, len(rows)) | {"edgecolor": "#666666"}))
+        for number, label in enumerate(rows.values())
+    ]
+    handles[-1].set_facecolor("#666666")
+    for group in groups:
+        style = style_of(group)
+        handles.append(Patch(facecolor=style.colour, edgecolor=style.line, label=group))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+
+
+def _look(group: str, number: int, rows: int) -> dict[str, Any]:
+    style = style_of(group)
+    ours = number == rows - 1
+    return {
+        "facecolor": style.colour if ours else "white",
+        "edgecolor": style.line,
+        "hatch": None if ours else HATCHES[number % len(HATCHES)],
+    }
+
+
+def _spread(by_seed: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """(things, seeds) → mean, lowest and highest of the values that there are; NaN without any."""
+    there = ~np.isnan(by_seed)
+    count = there.sum(axis=1)
+    total = np.where(there, by_seed, 0).sum(axis=1)
+    mean = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    low = np.where(there, by_seed, np.inf).min(axis=1)
+    high = np.where(there, by_seed, -np.inf).max(axis=1)
+    return mean, np.where(count > 0, low, np.nan), np.where(count > 0, high, np.nan)

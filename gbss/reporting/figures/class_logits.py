@@ -1,0 +1,80 @@
+"""Figure 6: class logits with and without GbR."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gbss.reporting.bars import bars_of_classes, legend_of_rows
+from gbss.reporting.compared import WITHOUT_AND_WITH_GBR
+from gbss.reporting.figure import Figure
+from gbss.reporting.numbers import shown_classes, table
+from gbss.reporting.plotting import PAGE, letter, panels
+from gbss.reporting.study import Need, Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Drawing
+
+COLUMNS = {
+    "own": "logit of a class on its own objects",
+    "on_others": "logit of a class on the objects of other classes",
+}
+
+
+def numbers(study: Study) -> pd.DataFrame:
+    """Mean logits on the annotated boxes of the validation images.
+
+    A softmax does not see what all logits of a box have in common, so it is taken away: logits are
+    held against the mean over all classes and the background.
+    """
+    lines = []
+    for row, seed, logits in study.class_logits():
+        centred = logits.logits - logits.logits.mean(axis=1, keepdims=True)
+        n = len(logits.objects)
+        foreign = np.where(np.eye(n, dtype=np.bool_), np.nan, centred[:, :n])
+        there = ~np.isnan(foreign)
+        total, count = np.where(there, foreign, 0).sum(axis=0), there.sum(axis=0)
+        others = np.divide(total, count, out=np.full(n, np.nan), where=count > 0)
+        for place, name in enumerate(study.task.classes):
+            lines.append(
+                {
+                    "row": row.id,
+                    "seed": seed,
+                    "class": name,
+                    "group": study.group_of[name],
+                    "objects": int(logits.objects[place]),
+                    "own": centred[place, place],
+                    "on_others": others[place],
+                    "bias": logits.bias[place],
+                    "norm": logits.norms[place],
+                }
+            )
+    return table(lines)
+
+
+def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
+    """Bars by class: on its own objects above, on those of others below."""
+    classes = shown_classes(numbers, study)
+    width = max(4.5, min(PAGE, 1.2 + 0.32 * len(classes)))
+    figure, axes = panels(study, 2, 1, (width, 4.6))
+    for place, (its, column) in enumerate(zip(axes[:, 0], COLUMNS, strict=True)):
+        bars_of_classes(its, numbers, column, study, classes)
+        letter(its, place, COLUMNS[column])
+        its.set_ylabel("mean logit")
+        its.axhline(0, color="#222222", lw=0.6)
+    axes[0, 0].set_xticklabels([])
+    legend_of_rows(figure, numbers, study)
+    return figure
+
+
+FIGURE = Figure(
+    title="Class logits with and without GbR",
+    task="coco-split1",
+    needs=(Need.CLASS_LOGITS,),
+    numbers=numbers,
+    draw=draw,
+    compared=WITHOUT_AND_WITH_GBR,
+    paper=6,
+)

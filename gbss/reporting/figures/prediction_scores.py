@@ -1,0 +1,77 @@
+"""Figure 4: mean prediction score of each class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gbss.reporting.bars import bars_of_classes, legend_of_rows
+from gbss.reporting.figure import Figure
+from gbss.reporting.numbers import shown_classes, table
+from gbss.reporting.plotting import PAGE, letter, panels
+from gbss.reporting.study import Need, Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Drawing
+
+COLUMNS = {
+    "score_on_objects": "score of the true class, on the annotated boxes",
+    "score_of_detections": "score of the detections of the class",
+}
+
+
+def numbers(study: Study) -> pd.DataFrame:
+    """Two readings of "prediction score", on the validation images.
+
+    What the classifier says of a class on the annotated boxes of its objects, and the mean score
+    of all detections of the class that the detector keeps.
+    """
+    on_objects = {(row.id, seed): logits for row, seed, logits in study.class_logits()}
+    n = len(study.task.classes)
+    lines = []
+    for row, seed, found in study.detections():
+        count = np.bincount(found.classes, minlength=n)
+        total = np.bincount(found.classes, found.scores, minlength=n)
+        mean = np.divide(total, count, out=np.full(n, np.nan), where=count > 0)
+        logits = on_objects.get((row.id, seed))
+        for place, name in enumerate(study.task.classes):
+            lines.append(
+                {
+                    "row": row.id,
+                    "seed": seed,
+                    "class": name,
+                    "group": study.group_of[name],
+                    "objects": 0 if logits is None else int(logits.objects[place]),
+                    "score_on_objects": np.nan if logits is None else logits.scores[place, place],
+                    "detections": int(count[place]),
+                    "score_of_detections": mean[place],
+                }
+            )
+    return table(lines)
+
+
+def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
+    """Bars by class, both readings below each other."""
+    classes = shown_classes(numbers, study)
+    width = max(4.5, min(PAGE, 1.2 + 0.32 * len(classes)))
+    figure, axes = panels(study, 2, 1, (width, 4.6))
+    for place, (its, column) in enumerate(zip(axes[:, 0], COLUMNS, strict=True)):
+        bars_of_classes(its, numbers, column, study, classes)
+        letter(its, place, COLUMNS[column])
+        its.set_ylabel("mean score")
+        its.set_ylim(0, 1)
+    axes[0, 0].set_xticklabels([])
+    legend_of_rows(figure, numbers, study)
+    return figure
+
+
+FIGURE = Figure(
+    title="Mean prediction score of each class",
+    task="coco-split1",
+    needs=(Need.DETECTIONS, Need.CLASS_LOGITS),
+    numbers=numbers,
+    draw=draw,
+    paper=4,
+)

@@ -1,0 +1,18 @@
+"""Figure 9: detections on COCO → Objects365, image by image."""
+
+from __future__ import annotations
+
+from gbss.reporting.figure import Figure
+from gbss.reporting.qualitative import draw, numbers
+from gbss.reporting.study import Need
+
+FIGURE = Figure(
+    title="Detections on COCO → Objects365: the largest gains on minority classes, and the "
+    "largest losses",
+    task="coco-objects365",
+    needs=(Need.DETECTIONS,),
+    numbers=numbers,
+    draw=draw,
+    compared=("soft-teacher-rfs", "eqlv2", "defrcn", "gbss"),
+    paper=9,
+)
