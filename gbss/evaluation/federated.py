@@ -10,10 +10,9 @@ import numpy as np
 from lvis import LVIS, LVISEval, LVISResults
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from gbss.evaluation.case import MAX_DETECTIONS
 
-MAX_DETECTIONS = 300
-"""Detections per image that count, of all classes together, those with the best scores (LVIS)."""
+Floats = NDArray[np.float64]
 
 
 class _Memory(LVISResults):  # type: ignore[misc]
@@ -103,5 +102,5 @@ def _best(detections: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     scores = np.array([each["score"] for each in detections], dtype=np.float64)
     order = np.lexsort((-scores, images))
     starts = np.searchsorted(images[order], images[order])
-    kept = order[np.arange(len(order)) - starts < MAX_DETECTIONS]
+    kept = order[np.arange(len(order)) - starts < MAX_DETECTIONS["lvis"]]
     return [detections[number] for number in np.sort(kept)]

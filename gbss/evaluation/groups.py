@@ -24,6 +24,7 @@ class GroupResult:
         ap: Mean AP@[.5:.95] as a fraction; None (never 0) if no class has ground truth.
         ap50: The same for AP at IoU 0.5.
         ap75: The same for AP at IoU 0.75.
+        ar: The same for the average recall.
         classes: Number of classes in the group.
         evaluated: Number of those with ground truth.
     """
@@ -31,6 +32,7 @@ class GroupResult:
     ap: float | None
     ap50: float | None
     ap75: float | None
+    ar: float | None
     classes: int
     evaluated: int
 
@@ -52,13 +54,20 @@ def group_means(per_class: PerClass, groups: Mapping[str, Sequence[str]]) -> dic
     Raises:
         GbssError: A group is called "all", or a class is unknown, in two groups or in none.
     """
-    if groups:
-        _check(per_class.names, groups)
-    position = {name: number for number, name in enumerate(per_class.names)}
-    members = {ALL: per_class.names, **groups}
     return {
-        group: _result(per_class, [position[name] for name in names])
-        for group, names in members.items()
+        group: _result(per_class, positions)
+        for group, positions in members(per_class.names, groups).items()
+    }
+
+
+def members(classes: Sequence[str], groups: Mapping[str, Sequence[str]]) -> dict[str, list[int]]:
+    """Positions of the classes of "all", then of each group; see `group_means`."""
+    if groups:
+        _check(classes, groups)
+    position = {name: number for number, name in enumerate(classes)}
+    return {
+        group: [position[name] for name in names]
+        for group, names in {ALL: classes, **groups}.items()
     }
 
 
@@ -78,6 +87,7 @@ def _result(per_class: PerClass, positions: Sequence[int]) -> GroupResult:
         ap=mean(per_class.ap),
         ap50=mean(per_class.ap50),
         ap75=mean(per_class.ap75),
+        ar=mean(per_class.ar),
         classes=len(positions),
         evaluated=len(evaluated),
     )

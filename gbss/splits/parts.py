@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
 from gbss.errors import Faults, fail
-from gbss.progress import meter
 from gbss.splits.columns import Boxes, Categories, Images
 from gbss.splits.part import Part
-from gbss.splits.stream import MalformedError, Walker, line_and_column
+from gbss.splits.stream import Walker
+from gbss.splits.walk import walk
 
 LISTS = ("images", "annotations", "categories")
 """The lists of a file."""
-
-LARGE = 1 << 28
-"""Bytes from which on progress is shown."""
 
 NOT_COCO = "give a COCO-format detection annotation file"
 WHAT = "COCO-format annotation file"
@@ -66,28 +60,9 @@ def collect(path: Path, needed: Sequence[str] = LISTS) -> Parts:
         GbssError: The file cannot be read, is no JSON, or something else altogether.
     """
     parts = Parts(path, Images(path), Boxes(path), Categories(path))
-    try:
-        with path.open("rb") as stream, _progress(stream, path) as advance:
-            walker = Walker(stream, advance)
-            _collect(walker, parts, needed)
-            parts.digest = walker.digest()
-    except FileNotFoundError as error:
-        raise fail(
-            str(path), found="no such file", expected=f"a {WHAT}", fix="check the path"
-        ) from error
-    except OSError as error:
-        found = error.strerror or str(error)
-        raise fail(
-            str(path), found=found, expected=f"a readable {WHAT}", fix="check the file"
-        ) from error
-    except MalformedError as error:
-        line, column = line_and_column(path, error.offset)
-        raise fail(
-            f"{path}: line {line}, column {column}",
-            found=f"{error.problem} (truncated or not JSON)",
-            expected=f"a {WHAT} in JSON",
-            fix="make or fetch the file again",
-        ) from error
+    with walk(path, WHAT) as walker:
+        _collect(walker, parts, needed)
+        parts.digest = walker.digest()
     return parts
 
 
@@ -125,14 +100,3 @@ def _is_json(text: bytes) -> bool:
     except msgspec.DecodeError:
         return False
     return True
-
-
-@contextmanager
-def _progress(stream: BinaryIO, path: Path) -> Iterator[Callable[[int], None]]:
-    """Progress of reading a file, if it is a large one."""
-    size = os.fstat(stream.fileno()).st_size
-    if size < LARGE:
-        yield lambda _: None
-    else:
-        with meter(size, f"reading {path}") as advance:
-            yield advance

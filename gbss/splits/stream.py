@@ -92,6 +92,14 @@ class Walker:
                 self._step(b":")
                 yield key
                 closed = self._step(b",}") == b"}"
+        self.end()
+
+    def end(self) -> None:
+        """Makes sure that nothing follows.
+
+        Raises:
+            MalformedError: Something does.
+        """
         if self.peek():
             raise self._malformed("Extra data")
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gbss.errors import GbssError
-from gbss.splits import parts
+from gbss.splits import walk
 from gbss.splits.annotations import read
 from gbss.splits.coco_files import write_validation
 
@@ -242,7 +242,7 @@ def test_progress_of_large_files_in_a_log(small, write, blocks_of, monkeypatch, 
     path = write(small())
     read(path)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(parts, "LARGE", 1)
+    monkeypatch.setattr(walk, "LARGE", 1)
     with blocks_of(300):
         read(path)
     lines = capsys.readouterr().err.splitlines()

@@ -1,0 +1,145 @@
+"""How much of an AP is luck with the validation set: the AP on images drawn again and again.
+
+A bootstrap over images: N images are drawn from the N of the validation set, with replacement, and
+the AP of each class is summed up anew from what became of each detection; nothing is matched again.
+The middle 95 % of many such AP are the interval. It says nothing about luck in training, which the
+spread over seeds shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gbss.evaluation.case import Case
+from gbss.evaluation.detection_rows import Floats, Ints
+from gbss.evaluation.groups import members
+from gbss.evaluation.outcomes import THRESHOLDS, Outcomes, outcomes
+
+RESAMPLES = 1000
+"""How often a validation set is drawn."""
+
+LEVEL = 0.95
+"""Share of the drawn AP that an interval holds."""
+
+BLOCK = 100
+"""Drawn sets that are summed up together: more take memory, fewer take time."""
+
+RECALLS = np.linspace(0.0, 1.0, 101)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where the middle 95 % of drawn values lie.
+
+    Attributes:
+        low: The 2.5th percentile.
+        high: The 97.5th percentile.
+    """
+
+    low: float
+    high: float
+
+
+def draw(images: int, resamples: int = RESAMPLES, seed: int = 0) -> Ints:
+    """How often each image is in each drawn set: (resamples, images), each row adds up to images.
+
+    The same seed draws the same images, so that two runs can be compared set by set.
+    """
+    random = np.random.default_rng(seed)
+    return random.multinomial(images, np.full(images, 1 / images), resamples)
+
+
+def group_samples(
+    case: Case, groups: Mapping[str, Sequence[str]], drawn: Ints
+) -> dict[str, Floats]:
+    """AP of "all" and of each group on each drawn set.
+
+    Args:
+        case: What to evaluate.
+        groups: Class names of each group, as for `gbss.evaluation.groups.group_means`.
+        drawn: (R, images) from `draw`.
+
+    Returns:
+        Group → (R,) means over the classes that have ground truth in the drawn set; NaN where none
+        has.
+    """
+    samples = class_samples(case, outcomes(case), drawn)
+    means = {}
+    for group, positions in members(case.truth.names, groups).items():
+        values = samples[:, positions]
+        exists = ~np.isnan(values)
+        total = np.where(exists, values, 0).sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            means[group] = total / exists.sum(axis=1)
+    return means
+
+
+def interval(samples: Floats) -> Interval | None:
+    """The percentile interval of drawn values; None if there are none."""
+    existing = samples[~np.isnan(samples)]
+    if not len(existing):
+        return None
+    low, high = np.quantile(existing, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(low), float(high))
+
+
+def class_samples(case: Case, found: Outcomes, drawn: Ints) -> Floats:
+    """AP of each class on each drawn set, (R, classes); NaN where it has no ground truth there."""
+    from scipy import sparse
+
+    shape = (len(case.truth.names), len(case.truth.image_ids))
+    boxes = (case.truth.box_classes[case.counted], case.truth.box_images[case.counted])
+    truth = sparse.csr_array((np.ones(len(boxes[0])), boxes), shape=shape)
+    blocks = [drawn[k : k + BLOCK].T.astype(np.float64) for k in range(0, len(drawn), BLOCK)]
+    totals = [truth @ block for block in blocks]
+    result = np.zeros((len(drawn), shape[0]))
+    for class_, hits, images, segments in _curves(case, found):
+        rows = (np.ones(len(images)), (segments, images))
+        alarms = sparse.csr_array(rows, shape=(len(hits), shape[1]))
+        for number, block in enumerate(blocks):
+            counts = np.cumsum(alarms @ block, axis=0)
+            ap = _average(np.cumsum(block[hits], axis=0), counts, totals[number][class_])
+            result[number * BLOCK : (number + 1) * BLOCK, class_] += ap / THRESHOLDS
+    exists = np.concatenate(totals, axis=1).T > 0
+    return np.where(exists, result, np.nan)
+
+
+def _curves(case: Case, found: Outcomes) -> Iterator[tuple[int, Ints, Ints, Ints]]:
+    """What decides each precision-recall curve: precision has its peaks at the hits.
+
+    Yields:
+        Class, images of the hits by falling score, images of the counted detections down to the
+        last hit, and how many hits each of these is behind. For each overlap that has hits.
+    """
+    images, classes = case.images[found.rows], case.classes[found.rows]
+    order = np.lexsort((-case.detections.scores[found.rows], classes))
+    ends = np.searchsorted(classes[order], np.arange(len(case.truth.names) + 1))
+    for class_ in range(len(case.truth.names)):
+        own = order[ends[class_] : ends[class_ + 1]]
+        hits, counted, places = found.hits[own], found.counted[own], images[own]
+        for k in range(THRESHOLDS):
+            peaks = np.flatnonzero(hits[:, k])
+            if len(peaks):
+                before = np.flatnonzero(counted[: peaks[-1] + 1, k])
+                yield class_, places[peaks], places[before], np.searchsorted(peaks, before)
+
+
+def _average(hits: Floats, counts: Floats, truth: Floats) -> Floats:
+    """Mean precision over 101 levels of recall, as COCO defines it.
+
+    Args:
+        hits: (H, B) hits down to each hit, in each drawn set.
+        counts: (H, B) hits and false alarms down to there.
+        truth: (B,) objects in each drawn set.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = hits / (counts + np.spacing(1))
+        recall = hits / truth
+    precision = np.maximum.accumulate(precision[::-1])[::-1]
+    # A level belongs to the first hit that reaches it.
+    levels = np.searchsorted(RECALLS, recall, side="right")
+    new = np.diff(levels, axis=0, prepend=0)
+    return (new * precision).sum(axis=0) / len(RECALLS)
