@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gbss.cli import main
+from gbss.evaluation.detections import read_detections, write_columns
 from gbss.experiments import WORKFLOW
 from gbss.splits.recipe import Target
 
@@ -57,6 +58,37 @@ def test_evaluate_prints_the_numbers(files, capsys):
     said = capsys.readouterr().out
     assert re.search(r"dog +1 +1\.000", said)  # found
     assert re.search(r"cat +1 +0\.000", said)  # found in the wrong image
+
+
+def test_evaluate_takes_columns_and_export_gives_back_the_list(files, capsys):
+    columns, export = files / "found.npz", files / "exported.json"
+    write_columns(columns, read_detections(files / "found.json"))
+    assert main(["export", "--detections", str(columns), "--output", str(export)]) == 0
+    assert json.loads(export.read_text()) == json.loads((files / "found.json").read_text())
+    assert main(list(map(str, evaluate(files)))) == 0
+    said = capsys.readouterr().out
+    for path in (columns, export):
+        arguments = ["evaluate", "--annotations", str(files / "truth.json"), "--detections"]
+        assert main([*arguments, str(path), "--evaluator", "official"]) == 0
+        assert capsys.readouterr().out in said
+
+
+def test_compare_says_what_is_more_than_noise(files, capsys):
+    truth, found = files / "truth.json", files / "found.json"
+    (files / "none.json").write_text("[]")
+    command = ["compare", "--annotations", str(truth), "--resamples", "50", "--detections"]
+    assert main([*command, str(found), str(files / "none.json")]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"group +one +other +difference +95% interval\n", said)
+    assert re.search(r"all +50.0 +0.0 +\+50.0 +\S+ to \S+", said)
+    assert main([*command, str(found), str(found)]) == 0
+    assert re.search(r"all +50.0 +50.0 +\+0.0 +\+0.0 to \+0.0\n", capsys.readouterr().out)
+
+
+def test_odd_detections_are_noted(files, capsys):
+    change(files / "found.json", lambda found: found.append(found[0]))
+    assert main(list(map(str, evaluate(files)))) == 0
+    assert "note: " in capsys.readouterr().err
 
 
 def test_detections_for_unknown_images_are_named(files, capsys):

@@ -67,9 +67,7 @@ def make(case: Case, seed: int = 0) -> Made:
     images = rng.integers(case.images, size=case.boxes)
     # Every class has a box, and few have many.
     classes = rng.permutation(
-        np.append(
-            np.arange(case.classes), _classes(case.classes, case.boxes - case.classes, rng)
-        )
+        np.append(np.arange(case.classes), _classes(case.classes, case.boxes - case.classes, rng))
     )
     boxes = _boxes(case.boxes, rng)
     crowd = np.zeros(case.boxes, np.bool_) if case.federated else rng.random(case.boxes) < CROWDS
@@ -136,9 +134,7 @@ def _images(
     ]
     if case.federated:
         order = np.argsort(images, kind="stable")
-        parts = np.split(
-            classes[order], np.searchsorted(images[order], np.arange(1, case.images))
-        )
+        parts = np.split(classes[order], np.searchsorted(images[order], np.arange(1, case.images)))
         for entry, part in zip(entries, parts, strict=True):
             held = np.unique(part)
             lacked = np.setdiff1d(_classes(case.classes, NEGATIVES, rng), held)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gbss.cli import data, grid, own, reports, runs, splits
+from gbss.cli import data, evaluation, grid, own, reports, runs, splits
 from gbss.errors import GbssError, in_our_words
 
 
@@ -33,6 +33,6 @@ def _parser() -> argparse.ArgumentParser:
         description="Gradient-based sampling for class-imbalanced semi-supervised detection.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (data, own, splits, runs, grid, reports):
+    for module in (data, own, splits, runs, evaluation, grid, reports):
         module.add_to(commands)
     return parser

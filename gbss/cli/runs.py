@@ -1,4 +1,4 @@
-"""Commands of a run: `gbss pretrain`, `train`, `detect`, `record` and others, `evaluate`."""
+"""Commands of a run: `gbss pretrain`, `train`, `detect`, `record` and others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gbss import tasks
 from gbss.cli.choices import Commands, add_scale, named, scale_of, stand_in
 from gbss.evaluation.pseudo_labels import IMAGES
 
@@ -38,12 +37,6 @@ def add_to(commands: Commands) -> None:
         if name == "pseudo-labels":
             limit = f"how many unlabeled images, drawn at random (default: {IMAGES}, at most all)"
             command.add_argument("--images", type=_positive, default=IMAGES, help=limit)
-
-    command = commands.add_parser("evaluate", help="print the AP of a file of detections")
-    command.add_argument("--annotations", required=True, type=Path)
-    command.add_argument("--detections", required=True, type=Path)
-    command.add_argument("--task", help="by its protocol, with its groups")
-    command.set_defaults(command=_evaluate)
 
 
 def _seed(text: str) -> int:
@@ -118,18 +111,3 @@ def _class_logits(options: argparse.Namespace) -> None:
 
     run = _run(options)
     write_of(run, run.class_logits)
-
-
-def _evaluate(options: argparse.Namespace) -> None:
-    from gbss.evaluation.groups import group_means
-    from gbss.evaluation.per_class import evaluate
-    from gbss.reporting.console import print_evaluation
-
-    task = tasks.get(options.task) if options.task else None
-    per_class = evaluate(
-        options.annotations,
-        options.detections,
-        task.classes if task else None,
-        protocol=task.protocol if task else "coco",
-    )
-    print_evaluation(per_class, group_means(per_class, task.groups if task else {}))

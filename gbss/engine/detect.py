@@ -9,14 +9,15 @@ from mmengine.config import Config
 
 from gbss.engine.run import Run
 from gbss.engine.teacher import ready
+from gbss.evaluation.detections import read_detections, write_columns
 
 
 def detect(run: Run, output: Path) -> None:
-    """Writes the detections of a run's teacher in COCO's result format.
+    """Writes the detections of a run's teacher in columns.
 
     Args:
         run: A finished run.
-        output: The JSON file to write: image id, category id, box (x, y, w, h) and score each.
+        output: The file to write, see `gbss.evaluation.detection_columns`.
 
     Raises:
         GbssError: The run is not finished, or its weights are of another run.
@@ -30,4 +31,5 @@ def detect(run: Run, output: Path) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".detect-") as scratch:
         ready(run, Path(scratch), change).test()
-        (Path(scratch) / "detections.bbox.json").replace(output)
+        # mmdet's way out is JSON.
+        write_columns(output, read_detections(Path(scratch) / "detections.bbox.json"))

@@ -77,7 +77,7 @@ class Run:
 
     @property
     def detections(self) -> Path:
-        """What the teacher found in the validation images, in COCO's result format."""
+        """What the teacher found in the validation images, in columns."""
         return self.folder / DETECTIONS
 
     @property

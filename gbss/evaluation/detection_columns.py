@@ -107,7 +107,9 @@ def _check_shapes(path: Path, found: Mapping[str, NDArray[Any]]) -> None:
                     text = f"numbers of type {values.dtype} in the shape {values.shape}"
                 wanted = "integers" if kind == "i" else "floating-point numbers"
                 rows = ", ".join(map(str, ("rows", *shape)))
-                faults.add(f"{path}: {name}", found=text, expected=f"{wanted}, ({rows})", fix=REMAKE)
+                faults.add(
+                    f"{path}: {name}", found=text, expected=f"{wanted}, ({rows})", fix=REMAKE
+                )
             else:
                 lengths.add(len(values))
         if len(lengths) > 1:

@@ -99,9 +99,7 @@ def read_json(path: Path, faults: Faults) -> Detections:
     columns = _Columns(str(path), faults)
     with walk(path, WHAT) as walker:
         if walker.peek() != b"[":
-            raise fail(
-                str(path), found=shown(walker.value()), expected=f"a {WHAT}", fix=REMAKE
-            )
+            raise fail(str(path), found=shown(walker.value()), expected=f"a {WHAT}", fix=REMAKE)
         walker.entries(columns.whole, columns.several)
         walker.end()
     return columns.result()
@@ -138,6 +136,11 @@ def sound(boxes: Floats, scores: Floats) -> Bools:
     return finite & (boxes[:, 2:] >= 0).all(axis=1)
 
 
+def is_integer(value: object) -> bool:
+    """Whether a value is an integer of Python's or NumPy's, and no boolean."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def checked(entry: Any, where: str, faults: Faults) -> Detection | None:
     """The detection in plain Python numbers, or None after its faults were noted."""
     missing = [key for key in _KEYS if not isinstance(entry, dict) or key not in entry]
@@ -156,7 +159,7 @@ def checked(entry: Any, where: str, faults: Faults) -> Detection | None:
 
     for key in ("image_id", "category_id"):
         value = entry[key]
-        if not isinstance(value, Integral) or isinstance(value, bool) or abs(value) > _LARGEST:
+        if not is_integer(value) or not -_LARGEST <= int(value) <= _LARGEST:
             refuse(key, "an integer of 64 bits")
     if not is_finite(entry["score"]):
         refuse("score", "a finite number")

@@ -20,8 +20,8 @@ __all__ = ["Detection", "Detections", "read_detections", "write_columns", "write
 def read_detections(
     source: Path | Sequence[Any] | Detections,
     *,
-    images: Collection[int] | Ints,
-    categories: Collection[int] | Ints,
+    images: Collection[int] | Ints | None = None,
+    categories: Collection[int] | Ints | None = None,
 ) -> Detections:
     """Reads detections and checks each of them.
 
@@ -31,8 +31,8 @@ def read_detections(
     Args:
         source: A file of columns (`write_columns`), a JSON file with a list in COCO's result
             format, such a list, or detections that were read before. It is not changed.
-        images: Ids of the images that may have detections.
-        categories: Ids of the classes that may be detected.
+        images: Ids of the images that may have detections; None: any.
+        categories: Ids of the classes that may be detected; None: any.
 
     Returns:
         The detections in the order of the source.
@@ -61,8 +61,8 @@ def _gather(source: Path | Sequence[Any] | Detections, where: str, faults: Fault
 def _check_ids(
     detections: Detections,
     where: str,
-    images: Collection[int] | Ints,
-    categories: Collection[int] | Ints,
+    images: Collection[int] | Ints | None,
+    categories: Collection[int] | Ints | None,
     faults: Faults,
 ) -> None:
     """One fault for an id, not for a detection: a wrong file would repeat it thousands of times."""
@@ -73,20 +73,20 @@ def _check_ids(
             expected="the images of the annotation file",
             fix="evaluate with the annotation file that the detections were made for",
         )
+    known = [] if categories is None else sorted(map(int, categories))
     for category, count in _unknown(detections.category_ids, categories):
         faults.add(
             f"{where}: category {category}",
             found=f"{count} detection(s) of a category that is not evaluated",
-            expected=f"category ids {shown(np.sort(_array(categories)).tolist())}",
+            expected=f"category ids {shown(known)}",
             fix="map the labels of training to the category ids of the annotation file",
         )
 
 
-def _unknown(ids: Ints, known: Collection[int] | Ints) -> Iterator[tuple[int, int]]:
+def _unknown(ids: Ints, known: Collection[int] | Ints | None) -> Iterator[tuple[int, int]]:
     """The ids that are not known, ascending, and how often each is there."""
-    values, counts = np.unique(ids[~np.isin(ids, _array(known))], return_counts=True)
-    return zip(values.tolist(), counts.tolist(), strict=True)
-
-
-def _array(ids: Collection[int] | Ints) -> Ints:
-    return ids if isinstance(ids, np.ndarray) else np.array([*ids], dtype=np.int64)
+    if known is None:
+        return
+    listed = known if isinstance(known, np.ndarray) else np.array([*known], dtype=np.int64)
+    values, counts = np.unique(ids[~np.isin(ids, listed)], return_counts=True)
+    yield from zip(values.tolist(), counts.tolist(), strict=True)

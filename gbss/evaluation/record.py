@@ -8,17 +8,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from gbss.evaluation.groups import group_means
 from gbss.evaluation.per_class import PerClass
 from gbss.evaluation.record_checks import check, digest
-from gbss.evaluation.record_schema import GroupNumbers, Record, Run, Training
+from gbss.evaluation.record_schema import Intervals, Record, Run, Training
 from gbss.files import read_json, write_json
 
-__all__ = ["Record", "Run", "Training", "build", "check", "digest", "path_of", "read", "write"]
+__all__ = [
+    "Intervals",
+    "Record",
+    "Run",
+    "Training",
+    "build",
+    "check",
+    "digest",
+    "path_of",
+    "read",
+    "write",
+]
 
 
 def build(
@@ -31,6 +41,7 @@ def build(
     inputs: Mapping[str, str],
     per_class: PerClass,
     groups: Mapping[str, Sequence[str]],
+    intervals: Intervals | None = None,
 ) -> Record:
     """Puts a record together.
 
@@ -43,6 +54,7 @@ def build(
         inputs: Relative path → SHA-256 of each annotation file used.
         per_class: The result of `gbss.evaluation.per_class.evaluate`.
         groups: The groups of the task: group name → class names.
+        intervals: Of the groups' AP, if they were computed.
 
     Raises:
         GbssError: The groups do not fit the classes, or the record would not be readable.
@@ -50,7 +62,7 @@ def build(
     means = group_means(per_class, groups)
     group_of = {name: group for group, names in groups.items() for name in names}
     record: Record = {
-        "schema": 1,
+        "schema": 1 if intervals is None else 2,
         "run": run,
         "model": model,
         "digest": digest(settings),
@@ -71,8 +83,19 @@ def build(
             }
             for k, name in enumerate(per_class.names)
         ],
-        "groups": {name: cast("GroupNumbers", asdict(mean)) for name, mean in means.items()},
+        "groups": {
+            name: {
+                "ap": mean.ap,
+                "ap50": mean.ap50,
+                "ap75": mean.ap75,
+                "classes": mean.classes,
+                "evaluated": mean.evaluated,
+            }
+            for name, mean in means.items()
+        },
     }
+    if intervals is not None:
+        record["intervals"] = intervals
     return check(record, "the new record")
 
 

@@ -26,6 +26,7 @@ def check(value: Any, where: str) -> Record:
         _check_digest(record, where, faults)
         _check_classes(record, where, faults)
         _check_groups(record, where, faults)
+        _check_intervals(record, where, faults)
     return record
 
 
@@ -105,6 +106,40 @@ def _check_groups(record: Record, where: str, faults: Faults) -> None:
                     expected=f"{value}, from the classes of the group",
                     fix=_AGAIN,
                 )
+
+
+def _check_intervals(record: Record, where: str, faults: Faults) -> None:
+    intervals = record.get("intervals")
+    if (intervals is None) != (record["schema"] == 1):
+        faults.add(
+            f"{where}: $.intervals",
+            found=f"{'none' if intervals is None else 'some'} in version {record['schema']}",
+            expected="intervals in version 2, and none in version 1",
+            fix=_AGAIN,
+        )
+    if intervals is None:
+        return
+    if list(intervals["groups"]) != list(record["groups"]):
+        faults.add(
+            f"{where}: $.intervals.groups",
+            found=", ".join(intervals["groups"]) or "none",
+            expected=f"the groups of the record: {', '.join(record['groups'])}",
+            fix=_AGAIN,
+        )
+        return
+    for group, ends in intervals["groups"].items():
+        value = record["groups"][group]["ap"]
+        if ends is None or value is None:
+            good = ends is None and value is None
+        else:
+            good = ends["low"] - _TOLERANCE <= value <= ends["high"] + _TOLERANCE
+        if not good:
+            faults.add(
+                f"{where}: $.intervals.groups.{group}",
+                found=str(ends),
+                expected=f"an interval around the AP, which is {value}, or null without AP",
+                fix=_AGAIN,
+            )
 
 
 def _same(found: float | None, expected: float | None) -> bool:

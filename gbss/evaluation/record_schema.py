@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 METRICS: tuple[Literal["ap"], Literal["ap50"], Literal["ap75"]] = ("ap", "ap50", "ap75")
 """The measures of a record, as fractions: AP@[.5:.95], AP at IoU 0.5, AP at IoU 0.75."""
@@ -47,8 +47,31 @@ class GroupNumbers(TypedDict):
     evaluated: int
 
 
+class Ends(TypedDict):
+    """An interval of an AP, as fractions."""
+
+    low: float
+    high: float
+
+
+class Intervals(TypedDict):
+    """How far AP would move with other validation images, see `gbss.evaluation.bootstrap`.
+
+    Attributes:
+        resamples: How often the images were drawn.
+        seed: Of the drawing.
+        level: Share of the drawn AP that an interval holds.
+        groups: Group → interval of its AP; None where it has no AP.
+    """
+
+    resamples: int
+    seed: int
+    level: float
+    groups: dict[str, Ends | None]
+
+
 class Record(TypedDict):
-    """A run record, version 1.
+    """A run record, version 1 without and version 2 with intervals.
 
     Attributes:
         model: Which of the two detectors was evaluated: ``teacher`` or ``student``.
@@ -59,9 +82,10 @@ class Record(TypedDict):
         images: Number of images in the evaluation.
         per_class: In the order of ascending category id.
         groups: "all" first.
+        intervals: In version 2.
     """
 
-    schema: Literal[1]
+    schema: Literal[1, 2]
     run: Run
     model: str
     digest: str
@@ -72,26 +96,29 @@ class Record(TypedDict):
     images: int
     per_class: list[ClassNumbers]
     groups: dict[str, GroupNumbers]
+    intervals: NotRequired[Intervals]
 
 
 _TEXT = {"type": "string", "minLength": 1}
 _SHA256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _COUNT = {"type": "integer", "minimum": 0}
 _AP = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
+_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 
 
-def _object(**properties: Any) -> dict[str, Any]:
-    """An object with exactly these keys."""
+def _object(optional: str = "", /, **properties: Any) -> dict[str, Any]:
+    """An object with exactly these keys; one may be missing."""
     return {
         "type": "object",
         "properties": properties,
-        "required": list(properties),
+        "required": [key for key in properties if key != optional],
         "additionalProperties": False,
     }
 
 
 SCHEMA = _object(
-    schema={"const": 1},
+    "intervals",
+    schema={"enum": [1, 2]},
     run=_object(scale=_TEXT, task=_TEXT, row=_TEXT, seed=_COUNT),
     model={"enum": ["teacher", "student"]},
     digest=_SHA256,
@@ -119,4 +146,15 @@ SCHEMA = _object(
             ap=_AP, ap50=_AP, ap75=_AP, classes=_COUNT, evaluated=_COUNT
         ),
     },
+    intervals=_object(
+        resamples={"type": "integer", "minimum": 1},
+        seed=_COUNT,
+        level={"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        groups={
+            "type": "object",
+            "additionalProperties": {
+                "oneOf": [{"type": "null"}, _object(low=_SHARE, high=_SHARE)],
+            },
+        },
+    ),
 )

@@ -14,7 +14,7 @@ MANIFEST = "run.json"
 MODEL = "model.pth"
 """In a run's folder: the final weights."""
 
-DETECTIONS = "detections.json"
+DETECTIONS = "detections.npz"
 """In a run's folder: what its teacher found in the validation images."""
 
 PSEUDO_LABELS = "pseudo_labels.npz"

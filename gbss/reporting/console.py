@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 
+from gbss.evaluation.bootstrap import LEVEL
 from gbss.evaluation.groups import GroupResult
+from gbss.evaluation.paired import Difference
 from gbss.evaluation.per_class import PerClass
 from gbss.reporting.render import NO_GROUND_TRUTH
 
-_HEAD = ("AP", "AP50", "AP75")
+_HEAD = ("AP", "AP50", "AP75", "AR")
 
 
 def evaluation_text(per_class: PerClass, groups: Mapping[str, GroupResult]) -> str:
-    """AP of each class, then of each group, as fractions with three digits like COCO's own tool.
+    """AP and recall of each class, then of each group, as fractions.
+
+    They have three digits like those of COCO's own tool.
 
     Args:
         per_class: AP per class.
@@ -24,18 +28,51 @@ def evaluation_text(per_class: PerClass, groups: Mapping[str, GroupResult]) -> s
     """
     lines: list[tuple[str, ...]] = [("class", "boxes", *_HEAD)]
     for k, name in enumerate(per_class.names):
-        values = (per_class.ap[k], per_class.ap50[k], per_class.ap75[k])
+        values = (per_class.ap[k], per_class.ap50[k], per_class.ap75[k], per_class.ar[k])
         lines.append((name, str(per_class.ground_truth[k]), *map(_fraction, values)))
     lines.append(("group", "classes", *_HEAD))
     for name, result in groups.items():
         count = f"{result.evaluated} of {result.classes}"
-        lines.append((name, count, *map(_fraction, (result.ap, result.ap50, result.ap75))))
+        lines.append(
+            (name, count, *map(_fraction, (result.ap, result.ap50, result.ap75, result.ar)))
+        )
     return aligned(lines)
 
 
 def print_evaluation(per_class: PerClass, groups: Mapping[str, GroupResult]) -> None:
     """Prints `evaluation_text`."""
     print(evaluation_text(per_class, groups))
+
+
+def differences_text(differences: Mapping[str, Difference]) -> str:
+    """AP of two runs and their difference with its interval, in percent and points.
+
+    Args:
+        differences: Group → numbers, from `gbss.evaluation.paired.compare`.
+    """
+    level = f"{LEVEL:.0%}"
+    lines: list[tuple[str, ...]] = [("group", "one", "other", "difference", f"{level} interval")]
+    for group, found in differences.items():
+        if found.one is None or found.other is None or found.interval is None:
+            lines.append((group, *[NO_GROUND_TRUTH] * 4))
+            continue
+        ends = found.interval
+        sure = "" if ends.low <= 0 <= ends.high else "  more than noise"
+        lines.append(
+            (
+                group,
+                f"{100 * found.one:.1f}",
+                f"{100 * found.other:.1f}",
+                f"{100 * (found.one - found.other):+z.1f}",
+                f"{100 * ends.low:+z.1f} to {100 * ends.high:+z.1f}{sure}",
+            )
+        )
+    return _aligned(lines)
+
+
+def print_differences(differences: Mapping[str, Difference]) -> None:
+    """Prints `differences_text`."""
+    print(differences_text(differences))
 
 
 def _fraction(value: float | None) -> str:

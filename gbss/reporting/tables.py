@@ -16,6 +16,7 @@ from gbss.evaluation.record import Record
 from gbss.files import write_text
 from gbss.reporting import render
 from gbss.reporting.comparison import comparison_note
+from gbss.reporting.noise import noise_notes
 from gbss.reporting.records import check_fit
 from gbss.reporting.style import PAPER_SCALE
 
@@ -143,6 +144,7 @@ def build_table(
         notes=(
             *spec.notes,
             *_comparison(spec, rows, used),
+            *noise_notes(every, spec.columns),
             *_paper_notes(spec, rows, task),
             *_seed_notes(table_rows, planned),
             *_input_notes(every),

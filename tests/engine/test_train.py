@@ -15,6 +15,7 @@ from gbss.engine.record import record
 from gbss.engine.train import plain, train
 from gbss.errors import GbssError
 from gbss.evaluation import record as run_record
+from gbss.evaluation.detections import read_detections
 from gbss.experiments import load_experiments
 
 
@@ -67,7 +68,7 @@ def test_a_run_leaves_its_settings_and_becomes_a_record(run_in, tmp_path):
     assert (run.folder / "config.py").is_file()
 
     detect(run, run.detections)
-    found = json.loads(run.detections.read_text())
+    found = list(read_detections(run.detections).entries())
     known = {image["id"] for image in json.loads(run.inputs.val.read_text())["images"]}
     assert {entry["image_id"] for entry in found} <= known
 

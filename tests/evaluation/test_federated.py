@@ -74,8 +74,9 @@ def test_the_fixture_has_every_kind_of_image(federated, found):
     assert partly <= pairs
 
 
-def test_equals_the_lvis_package(federated, federated_file, found, monkeypatch):
-    result = evaluate(federated_file, found, protocol="lvis")
+@pytest.mark.parametrize("evaluator", ["fast", "official"])
+def test_equals_the_lvis_package(federated, federated_file, found, evaluator, monkeypatch):
+    result = evaluate(federated_file, found, protocol="lvis", evaluator=evaluator)
     means = group_means(result, groups(federated))
     expected = reference(federated_file, found, monkeypatch)
     ours = {

@@ -53,6 +53,7 @@ def test_means_leave_out_classes_without_ground_truth() -> None:
         ap=pytest.approx(0.45),
         ap50=pytest.approx(0.55),
         ap75=pytest.approx(0.4),
+        ar=pytest.approx(0.45),
         classes=3,
         evaluated=2,
     )
@@ -63,7 +64,7 @@ def test_means_leave_out_classes_without_ground_truth() -> None:
 
 def test_a_group_without_ground_truth_has_no_ap() -> None:
     result = group_means(per_class([0.3, np.nan, np.nan, np.nan, 0.6], [4, 0, 0, 0, 9]), GROUPS)
-    assert result["minority"] == GroupResult(None, None, None, classes=2, evaluated=0)
+    assert result["minority"] == GroupResult(None, None, None, None, classes=2, evaluated=0)
 
 
 def test_without_groups_only_all_is_computed() -> None:

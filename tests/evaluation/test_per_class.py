@@ -25,9 +25,10 @@ def reference(truth_file: Path, found: list[dict[str, Any]], classes: list[int])
     return np.array(run.stats)[[0, 1, 2, 8]]
 
 
+@pytest.mark.parametrize("evaluator", ["fast", "official"])
 @pytest.mark.parametrize("category", [3, 7, 12, 40])
-def test_each_class_equals_a_run_of_its_own(truth_file, found, category) -> None:
-    result = evaluate(truth_file, found)
+def test_each_class_equals_a_run_of_its_own(truth_file, found, category, evaluator) -> None:
+    result = evaluate(truth_file, found, evaluator=evaluator)
     k = result.ids.index(category)
     ours = [result.ap[k], result.ap50[k], result.ap75[k], result.ar[k]]
     np.testing.assert_allclose(ours, reference(truth_file, found, [category]), rtol=0, atol=1e-12)
@@ -114,9 +115,11 @@ def test_ground_truth_must_be_coco(tmp_path, found) -> None:
         evaluate(path, found)
 
 
-def test_unknown_protocol(truth_file, found) -> None:
+def test_unknown_protocol_and_evaluator(truth_file, found) -> None:
     with pytest.raises(GbssError, match="'voc'"):
         evaluate(truth_file, found, protocol="voc")
+    with pytest.raises(GbssError, match="did you mean 'fast'"):
+        evaluate(truth_file, found, evaluator="fats")
 
 
 def test_ground_truth_without_images_or_classes(tmp_path, found) -> None:

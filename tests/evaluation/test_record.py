@@ -137,6 +137,40 @@ def test_an_edited_record_is_noticed(made: Record, tmp_path: Path) -> None:
     assert "per_class.0.group" in read_changed(made, tmp_path, per_class__0__group="all")
 
 
+INTERVALS = {
+    "resamples": 100,
+    "seed": 0,
+    "level": 0.95,
+    "groups": {
+        "all": {"low": 0.25, "high": 0.5},
+        "majority": {"low": 0.5, "high": 0.625},
+        "minority": {"low": 0.0, "high": 0.25},
+    },
+}
+
+
+def test_intervals_make_a_record_of_version_2(made: Record, tmp_path: Path) -> None:
+    assert made["schema"] == 1
+    with_intervals = {**made, "schema": 2, "intervals": INTERVALS}
+    path = tmp_path / "seed-3.json"
+    record.write(path, with_intervals)
+    assert record.read(path) == with_intervals
+
+
+def test_intervals_must_fit(made: Record, tmp_path: Path) -> None:
+    made = {**made, "schema": 2, "intervals": INTERVALS}
+    assert "some in version 1" in read_changed(made, tmp_path, schema=1)
+    message = read_changed(made, tmp_path, intervals__groups__all__high=0.3)
+    assert "an interval around the AP, which is 0.35" in message
+    message = read_changed(made, tmp_path, intervals__groups__minority=None)
+    assert "$.intervals.groups.minority" in message
+    message = read_changed(made, tmp_path, intervals__groups={})
+    assert "the groups of the record: all, majority, minority" in message
+    assert "schema" in read_changed(made, tmp_path, schema=3)
+    del made["intervals"]
+    assert "none in version 2" in read_changed(made, tmp_path)
+
+
 def test_truncated_file(made: Record, tmp_path: Path) -> None:
     path = tmp_path / "seed-3.json"
     path.write_text(json.dumps(made)[:200])

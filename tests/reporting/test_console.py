@@ -19,12 +19,12 @@ def test_prints_classes_and_groups_as_fractions(capsys) -> None:
     groups = group_means(per_class, {"majority": ("kite", "school bus"), "minority": ("cat",)})
     print_evaluation(per_class, groups)
     assert capsys.readouterr().out == (
-        "class         boxes     AP   AP50   AP75\n"
-        "kite              8  0.500  1.000  0.375\n"
-        "school bus       20  0.125  0.250  0.000\n"
-        "cat               0    n/a    n/a    n/a\n"
-        "group       classes     AP   AP50   AP75\n"
-        "all          2 of 3  0.312  0.625  0.188\n"
-        "majority     2 of 2  0.312  0.625  0.188\n"
-        "minority     0 of 1    n/a    n/a    n/a\n"
+        "class         boxes     AP   AP50   AP75     AR\n"
+        "kite              8  0.500  1.000  0.375  0.500\n"
+        "school bus       20  0.125  0.250  0.000  0.500\n"
+        "cat               0    n/a    n/a    n/a    n/a\n"
+        "group       classes     AP   AP50   AP75     AR\n"
+        "all          2 of 3  0.312  0.625  0.188  0.500\n"
+        "majority     2 of 2  0.312  0.625  0.188  0.500\n"
+        "minority     0 of 1    n/a    n/a    n/a    n/a\n"
     )

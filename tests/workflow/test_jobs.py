@@ -24,7 +24,7 @@ case $1 in
         new build/splits/$2/$name.json; done ;;
     pretrain) new build/$3/backbone.pth ;;
     train) new $(run "$@")/model.pth ;;
-    detect) new $(run "$@")/detections.json ;;
+    detect) new $(run "$@")/detections.npz ;;
     record) new $9 ;;
     table) for suffix in md csv tex; do new $6/tables/$4/$2.$suffix; done ;;
     *) exit 1 ;;

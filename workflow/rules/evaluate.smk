@@ -6,7 +6,7 @@ rule detect:
         f"{RUN}/model.pth",
         f"{SPLIT}/val.json",
     output:
-        f"{RUN}/detections.json",
+        f"{RUN}/detections.npz",
     log:
         f"build/logs/detect/{SCALE.scale}/{{task}}/{{row}}/seed-{{seed}}.log",
     benchmark:
@@ -29,7 +29,7 @@ rule detect:
 
 rule evaluate:
     input:
-        f"{RUN}/detections.json",
+        f"{RUN}/detections.npz",
         f"{SPLIT}/val.json",
     output:
         RECORD,
