@@ -55,7 +55,7 @@ def test_equals_the_official_package_on_drawn_images(truth, found, case, tmp_pat
 def test_many_blocks_give_what_one_gives(case, monkeypatch):
     drawn, found = draw(6, resamples=25), outcomes(case)
     whole = class_samples(case, found, drawn)
-    monkeypatch.setattr("gbss.evaluation.bootstrap.BLOCK", 7)
+    monkeypatch.setattr("gbss.evaluation.bootstrap.BLOCK", 40)
     np.testing.assert_array_equal(class_samples(case, found, drawn), whole)
 
 
