@@ -71,13 +71,5 @@ def read_found(path: Path, truth: Annotations) -> Found:
     Raises:
         GbssError: See `gbss.evaluation.detections.read_detections`.
     """
-    entries = read_detections(
-        path, images=truth.image_ids.tolist(), categories=truth.category_ids.tolist()
-    )
-    return Found.of(
-        truth,
-        np.array([entry["image_id"] for entry in entries], dtype=np.int64),
-        np.array([entry["category_id"] for entry in entries], dtype=np.int64),
-        np.array([entry["bbox"] for entry in entries], dtype=np.float64),
-        np.array([entry["score"] for entry in entries], dtype=np.float64),
-    )
+    found = read_detections(path, images=truth.image_ids, categories=truth.category_ids)
+    return Found.of(truth, found.image_ids, found.category_ids, found.boxes, found.scores)

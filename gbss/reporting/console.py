@@ -67,7 +67,7 @@ def differences_text(differences: Mapping[str, Difference]) -> str:
                 f"{100 * ends.low:+z.1f} to {100 * ends.high:+z.1f}{sure}",
             )
         )
-    return _aligned(lines)
+    return aligned(lines)
 
 
 def print_differences(differences: Mapping[str, Difference]) -> None:

@@ -15,8 +15,8 @@ def test_half_widths_in_points():
     records = [record({"low": 0.1, "high": 0.2}), record({"low": 0.1, "high": 0.3}), {}]
     (note,) = noise_notes(records, ["all", "minority"])
     assert note == (
-        "Noise of the validation set (95 % of AP on images drawn again; mean over the runs, 2 of 3):"
-        " all ±2.0, min ±7.5."
+        "Noise of the validation set (95 % of AP on images drawn again; mean over the runs, 2 of "
+        "3): all ±2.0, min ±7.5."
     )
 
 
