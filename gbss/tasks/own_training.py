@@ -101,9 +101,9 @@ _WHY: dict[DeviceName, str] = {
     ),
 }
 
-_MATRIX, _WARMUP_WINDOWS, _WEIGHTS = 100, 3, 33
-"""Iterations of the demo: the matrix must see every class several times, and the warm-up lasts some
-such windows."""
+_MATRIX, _WARMUP_WINDOWS, _BURN_IN_WINDOWS, _WEIGHTS = 100, 3, 2, 33
+"""Iterations of the demo: the matrix must see every class several times; warm-up and burn-in last
+some such windows."""
 
 
 def find_device() -> DeviceName:
@@ -172,6 +172,7 @@ class Training:
             "weights": min(max(81 / 180_000 * total, _WEIGHTS), total / 48),
             "merge": 4_000 / 180_000 * total,
             "resample": 16_000 / 180_000 * total,
+            "burn_in": min(max(2_000 / 180_000 * total, _BURN_IN_WINDOWS * matrix), total / 8),
         }
 
 
