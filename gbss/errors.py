@@ -11,6 +11,9 @@ from typing import Self
 SHOWN_FAULTS = 20
 """How many faults of one file are spelled out; the rest is counted."""
 
+TRY_AGAIN = 75
+"""Exit status of a command that goes on when it is started again (``EX_TEMPFAIL``)."""
+
 KEPT_FAULTS = 1000
 """How many faults are kept in memory: a file of millions of boxes can have as many."""
 
@@ -63,6 +66,19 @@ class GbssError(Exception):
 def fail(where: str, *, found: str, expected: str, fix: str) -> GbssError:
     """Returns (does not raise) a `GbssError` with a single fault, for ``raise fail(...)``."""
     return GbssError(Fault(where, found, expected, fix))
+
+
+class Stopped(Exception):  # noqa: N818  (nothing went wrong)
+    """Work that was asked to stop and can go on later.
+
+    Args:
+        text: What was kept, and how to go on.
+        status: Exit status of the command.
+    """
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class Faults:

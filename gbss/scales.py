@@ -78,11 +78,12 @@ class MethodWindows:
 
 @dataclass(frozen=True)
 class Batch:
-    """Images of one process and iteration, and the processes that load them (0: none).
+    """Images of one iteration: so many in each of ``parts`` equal parts.
 
+    The processes share the parts; ``workers`` load images for each process (0: it loads itself).
     ``unlabeled_weight`` is the weight of the unlabeled losses against the labeled ones (Soft
-    Teacher: 4); ``ratio`` says whether the number of labeled images is ``fixed`` or ``drawn`` for
-    each batch.
+    Teacher: 4); ``ratio`` says whether the number of labeled images of a part is ``fixed`` or
+    ``drawn`` for each batch.
     """
 
     labeled: int
@@ -90,21 +91,34 @@ class Batch:
     unlabeled_weight: float
     workers: int
     ratio: str = "fixed"
+    parts: int = 1
 
     @property
     def size(self) -> int:
-        """Images per process and iteration."""
+        """Images per part."""
         return self.labeled + self.unlabeled
 
 
 @dataclass(frozen=True)
 class Job:
-    """What one job of a rule asks for; ``runtime`` in minutes."""
+    """What one job of a rule asks for on each of its nodes; ``runtime`` in minutes."""
 
     threads: int
     gpu: int
     mem_mb: int
     runtime: int
+    nodes: int = 1
+    processes: int | None = None
+
+    @property
+    def gpus(self) -> int:
+        """On all nodes together."""
+        return self.nodes * self.gpu
+
+    @property
+    def processes_per_node(self) -> int:
+        """One for each GPU, if the scale does not say otherwise."""
+        return self.processes or max(1, self.gpu)
 
 
 @dataclass(frozen=True)
@@ -211,9 +225,11 @@ class Scale:
             del parts["method"]
         if row.detector == "unbiased_teacher":
             parts.setdefault("method", {})["burn_in"] = burn_in
+        # Scales had neither key at first; finished runs stay what they are.
         if self.batch.ratio == "fixed":
-            # Scales had no such key at first; finished runs stay what they are.
             del parts["batch"]["ratio"]
+        if self.batch.parts == 1:
+            del parts["batch"]["parts"]
         return parts
 
 

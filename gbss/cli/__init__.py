@@ -7,14 +7,15 @@ import sys
 from collections.abc import Sequence
 
 from gbss.cli import data, evaluation, grid, own, reports, runs, splits
-from gbss.errors import GbssError, in_our_words
+from gbss.errors import GbssError, Stopped, in_our_words
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        0, or 1 after an error that was printed to standard error.
+        0; 1 after an error that was printed to standard error; 130 after Ctrl-C, and 75 (try
+        again later) after another signal.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -24,6 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = str(in_our_words(error)).rsplit("GbssError: ", 1)[-1].strip()
         print(f"error: {text}", file=sys.stderr)
         return 1
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.status
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -83,7 +83,7 @@ def _rows(options: argparse.Namespace) -> None:
         whole = grid.iterations(row.id) * len(places)
         states = [state_of(place, Path("results"), results) for place in places]
         listed.append((row, states, None if speed is None else speed.seconds * whole))
-    print(rows_text(listed, grid.scale.resources["train"].gpu))
+    print(rows_text(listed, grid.scale.resources["train"].gpus))
 
 
 def _status(options: argparse.Namespace) -> None:

@@ -32,6 +32,11 @@ def add_to(commands: Commands) -> None:
         command.add_argument("--row", required=True, help="row of workflow/experiments.yaml")
         command.add_argument("--seed", required=True, type=_seed)
         command.set_defaults(command=function)
+        if name == "train":
+            again = "train a run that failed before although nothing has changed"
+            command.add_argument("--again", action="store_true", help=again)
+            gpus = "GPUs on all nodes together, if not those of the scale"
+            command.add_argument("--gpus", type=_count, help=gpus)
         if name == "record":
             command.add_argument("--output", required=True, type=Path)
         if name == "pseudo-labels":
@@ -51,6 +56,13 @@ def _seed(text: str) -> int:
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
+        raise ValueError
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
         raise ValueError
     return value
 
@@ -81,12 +93,29 @@ def _run(options: argparse.Namespace) -> Run:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from gbss.engine.launch import launch
+
+    launch(scale_of(options), options.gpus, _arguments_of(options))
+    # Behind `launch`, as these imports take seconds.
     from gbss.engine.train import train
 
-    train(_run(options))
+    train(_run(options), again=options.again)
+
+
+def _arguments_of(options: argparse.Namespace) -> list[str]:
+    """The command line of the other processes of a training."""
+    found = ["train", "--scale", options.scale, "--row", options.row, "--seed", str(options.seed)]
+    if options.task is not None:
+        found += ["--task", options.task]
+    if options.gpus is not None:
+        found += ["--gpus", str(options.gpus)]
+    return found + ["--again"] * options.again
 
 
 def _detect(options: argparse.Namespace) -> None:
+    from gbss.engine.launch import claim_gpus
+
+    claim_gpus(scale_of(options).resources["detect"].gpu)
     from gbss.engine.detect import detect
 
     run = _run(options)

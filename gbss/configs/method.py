@@ -178,6 +178,8 @@ def semi_train_settings(row: Row, scale: Scale) -> dict[str, Any]:
 def sampler(row: Row, scale: Scale) -> dict[str, Any]:
     """Arguments of the sampler beyond the numbers of images."""
     config: dict[str, Any] = {}
+    if scale.batch.parts > 1:
+        config["parts"] = scale.batch.parts
     if scale.batch.ratio == "drawn" and row.detector == "soft_teacher":
         config["drawn"] = True
     if row.labeled_sampling == "class_aware":

@@ -66,6 +66,11 @@ class Inputs:
         )
 
 
+def processes() -> int:
+    """How many processes torchrun started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folder: Path) -> Config:
     """The configuration that mmengine's runner takes.
 
@@ -127,7 +132,7 @@ def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folde
             # Buffers are not sent from the first process to the others in every step: batch norm is
             # frozen, and the method's statistics are reduced by their owners.
             "model_wrapper_cfg": {
-                "type": "MMDistributedDataParallel",
+                "type": "gbss.detection.parts.DistributedDetector",
                 "device_ids": None,
                 "broadcast_buffers": False,
             },
@@ -158,7 +163,7 @@ def _train_data(
         "pipeline": views["unlabeled"],
     }
     return {
-        "batch_size": labeled_images + unlabeled_images,
+        "batch_size": (labeled_images + unlabeled_images) * (scale.batch.parts // processes()),
         "num_workers": scale.batch.workers,
         "persistent_workers": scale.batch.workers > 0,
         "sampler": {
@@ -208,8 +213,8 @@ def _hooks(row: Row, scale: Scale, inputs: Inputs, name: str) -> dict[str, Any]:
             "checkpoint": None,
         },
         "custom_hooks": [
-            {"type": "gbss.detection.hooks.SeedHook"},
-            {"type": "gbss.detection.hooks.ProgressHook", "name": name},
+            {"type": "gbss.detection.hooks.SeedHook", "parts": scale.batch.parts},
+            {"type": "gbss.detection.progress.ProgressHook", "name": name},
             *start,
             semi.teacher_hook(row, scale),
             *method.hooks(row, scale),

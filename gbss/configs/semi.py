@@ -55,7 +55,7 @@ def model(base: Config, detector: dict[str, Any], row: Row, scale: Scale) -> dic
 
 
 def images(row: Row, scale: Scale) -> tuple[int, int]:
-    """Labeled and unlabeled images of one process in a batch.
+    """Labeled and unlabeled images of one part of a batch.
 
     Unbiased Teacher has as many labeled as unlabeled ones; the supervised detector the labeled
     ones of the others.

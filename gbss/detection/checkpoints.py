@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.runner.checkpoint import get_torch_safe_globals
 
-from gbss.errors import fail
+from gbss.errors import Faults, fail
 from gbss.files import atomic_path
 
 
@@ -21,6 +22,13 @@ def checkpoint_path(folder: Path, iteration: int) -> Path:
 def checkpoint_files(folder: Path) -> list[Path]:
     """The checkpoints of a run, newest first."""
     return sorted((folder / "checkpoints").glob("iter_*.pth"), reverse=True)
+
+
+def checkpoint_iteration(folder: Path) -> int:
+    """Iterations that a resumed run does not repeat."""
+    return max(
+        (int(path.stem.removeprefix("iter_")) for path in checkpoint_files(folder)), default=0
+    )
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
@@ -68,3 +76,31 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             fix="check the path",
         )
     return value
+
+
+def check_fit(
+    found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], where: str
+) -> None:
+    """Refuses weights that are not those of a model.
+
+    Args:
+        found: The ``state_dict`` of a checkpoint.
+        expected: That of the model.
+        where: For the message.
+
+    Raises:
+        GbssError: With every weight that is missing, left over or of another shape.
+    """
+    # The method's own state tells its lengths itself: the pool grows and shrinks.
+    with Faults() as faults:
+        for name in sorted(found.keys() | expected.keys()):
+            shapes = [tuple(of[name].shape) if name in of else None for of in (found, expected)]
+            if shapes[0] == shapes[1] or (None not in shapes and name.startswith("method.pool.")):
+                continue
+            told = ["nothing" if shape is None else f"shape {shape}" for shape in shapes]
+            faults.add(
+                f"{where}: checkpoint: {name}",
+                found=told[0],
+                expected=f"{told[1]}, as in the model of this row",
+                fix="remove the checkpoint: it is of another row or detector",
+            )

@@ -1,110 +1,83 @@
-"""Hooks of the training loop: randomness, progress, checkpoints, an early stop on NaN."""
+"""Hooks of the training loop: randomness, checkpoints, an early stop on NaN."""
 
 from __future__ import annotations
 
 import random
-import sys
-import time
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import get_rank, master_only
+from mmengine.dist import get_dist_info, master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from gbss.detection.checkpoints import checkpoint_files, checkpoint_path
-from gbss.errors import fail
+from gbss.detection.checkpoints import check_fit, checkpoint_files, checkpoint_path
+from gbss.detection.parts import Share
+from gbss.detection.stopping import REQUEST
+from gbss.errors import Stopped, fail
 from gbss.files import atomic_path
-
-SECONDS = "training_seconds"
-"""Where mmengine's message hub, and so every checkpoint, holds the time that training has taken."""
 
 
 class SeedHook(Hook):
-    """Gives every iteration its own random state, made from seed, iteration and process.
+    """Gives every part of every iteration its own random state, made from seed and numbers.
 
     What is random in a step (region sampling, box jitter) then does not depend on how many steps
-    the process has taken, and a resumed run repeats an uninterrupted one.
+    the process has taken, and a resumed run repeats an uninterrupted one. Nor does it depend on the
+    process that a part falls to.
+
+    Args:
+        parts: Of a batch, over all processes.
     """
 
     priority = "HIGHEST"
 
-    def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any | None = None
-    ) -> None:
-        """Seeds Python, NumPy and torch."""
-        words = np.random.SeedSequence((runner.seed, 3, runner.iter, get_rank())).generate_state(2)
-        random.seed(int(words[0]))
-        np.random.seed(int(words[0]))  # noqa: NPY002  (what the libraries draw from)
-        torch.manual_seed(int(words[1]))
+    def __init__(self, parts: int = 1) -> None:
+        self.parts = parts
 
-
-class ProgressHook(Hook):
-    """Tells on standard error how far a run is, about twenty times; the log tells everything.
-
-    It also keeps the time that training has taken, over all restarts, in what is saved with every
-    checkpoint.
-
-    Args:
-        name: What to call the run.
-    """
-
-    priority = "VERY_LOW"
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    @master_only
     def before_train(self, runner: Runner) -> None:
-        """Starts the clock, and says where a resumed run goes on."""
-        self.start, self.first = time.monotonic(), runner.iter
-        self.before = runner.message_hub.get_info(SECONDS, 0.0)
-        if runner.iter:
-            self._tell(f"goes on after iteration {runner.iter}")
+        """Tells the detector which parts are this process's."""
+        rank, processes = get_dist_info()
+        count = self.parts // processes
+        detector = getattr(runner.model, "module", runner.model)
+        detector.share = Share(rank * count, count, lambda part: _seed(runner, part))
 
-    @master_only
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any | None = None,
-        outputs: dict[str, Any] | None = None,
-    ) -> None:
-        """Says iteration, speed and time left."""
-        done, total = runner.iter + 1, runner.max_iters
-        elapsed = time.monotonic() - self.start
-        runner.message_hub.update_info(SECONDS, self.before + elapsed)
-        if done % max(1, total // 20) and done != total:
-            return
-        pace = elapsed / (done - self.first)
-        left = timedelta(seconds=round(pace * (total - done)))
-        self._tell(f"{done}/{total} iterations, {pace:.2f} s each, {left} left")
 
-    def _tell(self, text: str) -> None:
-        print(f"{self.name}: {text}", file=sys.stderr, flush=True)
+def _seed(runner: Runner, part: int) -> None:
+    """Seeds Python, NumPy and torch."""
+    words = np.random.SeedSequence((runner.seed, 3, runner.iter, part)).generate_state(2)
+    random.seed(int(words[0]))
+    np.random.seed(int(words[0]))  # noqa: NPY002  (what the libraries draw from)
+    torch.manual_seed(int(words[1]))
 
 
 class CheckpointHook(Hook):
     """Writes checkpoints beside, then renames; keeps the newest ones. Never keeps a NaN.
 
-    First it calls ``before_checkpoint(runner)`` of every hook that has it, on all processes.
+    First it calls ``before_checkpoint(runner)`` of every hook that has it, on all processes. A
+    process that is asked to stop ends the run with a checkpoint, on all of them.
 
     Args:
         interval: Iterations between two checkpoints; the last iteration is always saved.
         keep: How many are kept. Two, as the newest may turn out to be unreadable.
+        identity: Of the run, kept in every checkpoint; one of another run is refused.
     """
 
     # After the teacher's update, which belongs to the iteration that is saved.
     priority = "VERY_LOW"
 
-    def __init__(self, interval: int, keep: int = 2) -> None:
+    def __init__(self, interval: int, keep: int = 2, identity: str | None = None) -> None:
         self.interval = interval
         self.keep = keep
+        self.identity = identity
+
+    def before_train(self, runner: Runner) -> None:
+        """Asks for the first time, as building a model takes a while."""
+        REQUEST.connect()
+        if REQUEST.agreed():
+            raise Stopped("stopped before the first iteration", REQUEST.status)
 
     def after_train_iter(
         self,
@@ -113,11 +86,33 @@ class CheckpointHook(Hook):
         data_batch: Any | None = None,
         outputs: Any | None = None,
     ) -> None:
-        """Saves at the end of every interval and of the run."""
+        """Saves at the end of every interval and of the run, and when it is asked to stop.
+
+        Raises:
+            Stopped: It was asked to stop, and the checkpoint is there.
+        """
         done = runner.iter + 1
-        if done % self.interval == 0 or done == runner.max_iters:
+        last, stop = done == runner.max_iters, REQUEST.agreed()
+        if done % self.interval == 0 or last or stop:
             runner.call_hook("before_checkpoint")
             self._save(runner, done)
+        if stop and not last:
+            REQUEST.wait()
+            text = f"stopped after iteration {done}; the same command goes on from there"
+            raise Stopped(text, REQUEST.status)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Adds whose checkpoint it is."""
+        checkpoint["meta"]["identity"] = self.identity
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Refuses what does not fit; mmengine would go on with random weights.
+
+        It would also run the configuration in the checkpoint, which is Python code.
+        """
+        checkpoint["meta"].pop("config", None)
+        model = getattr(runner.model, "module", runner.model)
+        check_fit(checkpoint["state_dict"], model.state_dict(), runner.work_dir)
 
     @master_only
     def _save(self, runner: Runner, done: int) -> None:

@@ -27,7 +27,8 @@ class Method(nn.Module):
     the method. All arguments are configurations of modules of `gbss.imbalance`.
 
     A step is `begin`, then `observe`, `note_detections` and `note_pseudo_labels` as often as
-    needed, then `end`.
+    needed, then `end`. ``part`` is set to the part of the batch that is seen, see
+    `gbss.detection.parts`.
 
     Args:
         statistics: `GradientStatistics`.
@@ -67,6 +68,7 @@ class Method(nn.Module):
         # r_c of the last change of the sampling, for the training log.
         self.register_buffer("class_repeats", torch.ones(len(count)))
         self._detected: list[tuple[Tensor, Tensor]] = []
+        self.part = 0
         self.begin(0)
 
     def attach_pool(self, image_ids: list[int]) -> None:
@@ -152,7 +154,9 @@ class Method(nn.Module):
         counts = torch.tensor([len(scores) for scores, _ in found], device=scores.device)
         slots = torch.arange(len(found), device=scores.device).repeat_interleave(counts)
         images = torch.tensor([self.positions[image] for image in image_ids], device=scores.device)
-        self.pool.add(self.iteration, images, slots, labels, scores, self.class_thresholds)
+        self.pool.add(
+            self.iteration, images, slots, labels, scores, self.class_thresholds, self.part
+        )
 
     def end(self) -> dict[str, Tensor]:
         """Updates everything once, on all processes; returns the loss that fits the weights."""

@@ -28,18 +28,19 @@ class MixedSampler(Sampler[Draw]):
     and orientation the images come in the order of a permutation, then of the next one; an image
     with more than one copy stands in each several times. Draws depend on nothing but the seed, the
     number of the batch and the changes before it: a resumed run sees what an uninterrupted one
-    sees, whatever the number of loading processes, and the number of training processes only
-    decides how a sequence of draws is dealt out.
+    sees, whatever the number of loading processes. A batch comes part after part, see
+    `gbss.detection.parts`; the number of training processes only decides who gets which parts.
 
     Loading processes fetch ahead. A `change` therefore names the batch from which on it holds, and
     one that comes too late is an error.
 
     Args:
         dataset: A dataset of two sources, as `gbss.detection.dataset.MixedDataset`.
-        labeled: Labeled images per batch and process.
-        unlabeled: Unlabeled images per batch and process; 0 for a detector that has none.
+        labeled: Labeled images per part of a batch.
+        unlabeled: Unlabeled images per part of a batch; 0 for a detector that has none.
         seed: Of permutations, orientations and augmentation.
-        drawn: Draw each process's number of labeled images: binomial over its batch with mean
+        parts: Of a batch, over all processes, which share them equally; None: one each.
+        drawn: Draw each part's number of labeled images: binomial over its images with mean
             ``labeled``, but at least one of each source (the original's ``by_prob``: of 1 + 4
             images 1.33 are labeled on average).
         labeled_threshold: t of repeat-factor sampling for the labeled images; None: no repeats.
@@ -56,6 +57,7 @@ class MixedSampler(Sampler[Draw]):
         unlabeled: int,
         seed: int | None,
         *,
+        parts: int | None = None,
         drawn: bool = False,
         labeled_threshold: float | None = None,
         labeled_by_class: bool = False,
@@ -63,7 +65,10 @@ class MixedSampler(Sampler[Draw]):
         if seed is None:
             raise ValueError("MixedSampler needs a seed: set randomness.seed in the configuration")
         self.seed = seed
-        self.rank, self.world_size = get_dist_info()
+        rank, processes = get_dist_info()
+        self.parts = parts or processes
+        share = self.parts // processes
+        self.mine = range(rank * share, (rank + 1) * share)
         self.counts = (labeled, unlabeled)
         self.drawn = drawn
         self.batch = 0
@@ -136,7 +141,7 @@ class MixedSampler(Sampler[Draw]):
         Args:
             num_samples: Images of this process that were already trained on.
         """
-        self.batch += num_samples // sum(self.counts)
+        self.batch += num_samples // (sum(self.counts) * len(self.mine))
 
     def set_epoch(self, epoch: int) -> None:
         """Does nothing: there are no epochs."""
@@ -157,13 +162,18 @@ class MixedSampler(Sampler[Draw]):
                     streams[source][orientation].skip(int(counts[:, source].sum()))
                 continue
             self._handed_out = batch + 1
-            place = 0
-            for source in (0, 1):
-                images = streams[source][orientation].take(int(counts[:, source].sum()))
-                start = int(counts[: self.rank, source].sum())
-                for index in images[start : start + counts[self.rank, source]]:
-                    yield int(index), self._loading_seed(batch, place)
-                    place += 1
+            # Of each source: how its images are dealt out to the parts.
+            dealt = [
+                np.split(
+                    streams[source][orientation].take(int(counts[:, source].sum())),
+                    counts[:, source].cumsum()[:-1],
+                )
+                for source in (0, 1)
+            ]
+            for part in self.mine:
+                images = np.concatenate([dealt[0][part], dealt[1][part]])
+                for place, index in enumerate(images):
+                    yield int(index), self._loading_seed(batch, part, place)
 
     def _streams(self) -> list[list[Any]]:
         """Source → orientation → the order of its images."""
@@ -193,16 +203,16 @@ class MixedSampler(Sampler[Draw]):
         return int(np.random.default_rng((self.seed, 0, batch)).random() < self.portrait_share)
 
     def _counts(self, batch: int) -> np.ndarray:
-        """(processes, 2) labeled and unlabeled images of every process."""
+        """(parts, 2) labeled and unlabeled images of every part."""
         if not self.drawn:
-            return np.tile(self.counts, (self.world_size, 1))
+            return np.tile(self.counts, (self.parts, 1))
         size = sum(self.counts)
         rng = np.random.default_rng((self.seed, 5, batch))
-        labeled = rng.binomial(size, self.counts[0] / size, self.world_size).clip(1, size - 1)
+        labeled = rng.binomial(size, self.counts[0] / size, self.parts).clip(1, size - 1)
         return np.stack([labeled, size - labeled], 1)
 
-    def _loading_seed(self, batch: int, place: int) -> int:
-        words = np.random.SeedSequence((self.seed, 2, batch, self.rank, place)).generate_state(1)
+    def _loading_seed(self, batch: int, part: int, place: int) -> int:
+        words = np.random.SeedSequence((self.seed, 2, batch, part, place)).generate_state(1)
         return int(words[0])
 
 

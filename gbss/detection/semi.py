@@ -8,9 +8,11 @@ from typing import Any
 
 from mmdet.models import SemiBaseDetector
 from mmdet.registry import MODELS
+from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from gbss.detection.method import Method
+from gbss.detection.parts import Share, train_step
 from gbss.imbalance.gradients import Branch
 
 CLASSIFIER = "roi_head.bbox_head.fc_cls."
@@ -34,10 +36,24 @@ class DetectorWithMethod(SemiBaseDetector):
         if self.semi_train_cfg.get("classifier_alone", False):
             for name, parameter in self.student.named_parameters():
                 parameter.requires_grad_(name.startswith(CLASSIFIER))
+        self.share: Share | None = None
+        self.ends_step = True
+
+    def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """See `gbss.detection.parts`."""
+        return train_step(self, data, optim_wrapper)
 
     def loss(self, multi_batch_inputs: Any, multi_batch_data_samples: Any) -> dict[str, Any]:
-        """The losses of all branches, and the one that fits the class weights."""
+        """The losses of all branches, and the one that fits the class weights.
+
+        They are those of one part of the batch: divided by the number of parts, except for the
+        last one, which the last part has for all of them.
+        """
         losses = self.branch_losses(multi_batch_inputs, multi_batch_data_samples)
+        if self.share is not None and self.share.count > 1:
+            losses = {name: _over(value, self.share.count) for name, value in losses.items()}
+        if not self.ends_step:
+            return losses
         own = self.student.roi_head.bbox_head.own_loss
         if own is not None:
             own.step()
@@ -87,3 +103,7 @@ class DetectorWithMethod(SemiBaseDetector):
         sample = copy.copy(sample)
         sample.gt_instances = boxes[self.method.kept_of(boxes.scores, boxes.labels)]
         return sample
+
+
+def _over(value: Any, count: int) -> Any:
+    return [item / count for item in value] if isinstance(value, list) else value / count

@@ -8,6 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from gbss.engine.run import Run
+from gbss.engine.staging import staged
 from gbss.engine.teacher import ready
 from gbss.evaluation.detections import read_detections, write_columns
 
@@ -27,6 +28,9 @@ def detect(run: Run, output: Path) -> None:
         if run.task.protocol == "lvis":
             # As LVIS is usually tested; the released code keeps COCO's 0.05 and 100.
             config.model.detector.test_cfg.rcnn.update(score_thr=1e-4, max_per_img=300)
+        images, (annotations,) = staged(run.inputs.val_images, run.inputs.val)
+        dataset = config.test_dataloader.dataset
+        dataset.ann_file, dataset.data_prefix.img = str(annotations), str(images)
 
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".detect-") as scratch:

@@ -1,13 +1,10 @@
-"""The folder of one run: who may write to it, what was run in it, and what of it is still good."""
+"""The folder of one run: what was run in it, and what of it is still good."""
 
 from __future__ import annotations
 
 import copy
-import fcntl
 import platform
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,15 +18,12 @@ from gbss.evaluation.record import digest
 from gbss.experiments import Row
 from gbss.files import read_json, sha256, write_json
 from gbss.grid.place import CLASS_LOGITS, DETECTIONS, MANIFEST, MODEL, PSEUDO_LABELS, TRAINING_LOG
+from gbss.locks import OWNER
 from gbss.scales import Scale
 from gbss.tasks import Task
 
 PACKAGES = ("torch", "onedl-mmcv", "onedl-mmdetection", "onedl-mmengine", "numpy", "pycocotools")
 """Packages whose versions a run is recorded with."""
-
-
-PATIENCE = 15.0
-"""Seconds to wait for the lock of a run's folder."""
 
 
 DECIDING_HOOKS = (
@@ -132,7 +126,8 @@ class Run:
             {
                 "settings": self.scale.settings(self.row),
                 "config": essence(config, self.row),
-                "processes": max(1, self.scale.resources["train"].gpu),
+                # Of the batch; it does not matter which process trains them.
+                "processes": self.scale.batch.parts,
                 "task": self.task.name,
                 "pixels": self.task.drawing.digest() if self.task.drawing else None,
                 "seed": self.seed,
@@ -157,7 +152,8 @@ def essence(config: Mapping[str, Any], row: Row) -> dict[str, Any]:
         "iterations": config["train_cfg"]["max_iters"],
         "optimizer": config["optim_wrapper"],
         "schedulers": config["param_scheduler"],
-        "batch": loader["batch_size"],
+        # Of one part: how many a process has does not matter.
+        "batch": loader["sampler"]["labeled"] + loader["sampler"]["unlabeled"],
         "sampler": loader["sampler"],
         "datasets": [
             {key: dataset[key] for key in ("type", "metainfo", "filter_cfg", "pipeline")}
@@ -167,45 +163,17 @@ def essence(config: Mapping[str, Any], row: Row) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keeps a second process out of a run's folder; the lock dies with its process.
-
-    Loading processes inherit it and outlive a killed parent by seconds, hence the patience.
-
-    Raises:
-        GbssError: Another process holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as stream:
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > end:
-                    raise fail(
-                        str(folder),
-                        found="another process is training in this folder",
-                        expected="one process per run",
-                        fix="wait for it, or end it: a job of an interrupted workflow may live on",
-                    ) from error
-            time.sleep(0.2)
-        yield
-
-
-def prepare(run: Run, config: Mapping[str, Any]) -> Path | None:
+def prepare(run: Run, config: Mapping[str, Any], identity: str) -> Path | None:
     """Makes the folder ready for training: sets an outdated run aside, writes the manifest.
 
     Args:
         run: The run; its folder is locked.
         config: The resolved configuration as plain data.
+        identity: Of the run with this configuration.
 
     Returns:
         The checkpoint to go on from; None to start.
     """
-    identity = run.identity(config)
     if run.manifest.exists():
         found = read_json(run.manifest, what="manifest of a run").get("identity")
         if found != identity:
@@ -215,7 +183,7 @@ def prepare(run: Run, config: Mapping[str, Any]) -> Path | None:
         _set_aside(run.folder, "unknown")
     for half in (run.folder / "checkpoints").glob(".iter_*"):
         half.unlink()
-    checkpoint = newest_good_checkpoint(run.folder)
+    checkpoint = newest_good_checkpoint(run.folder, identity)
     if checkpoint is None:
         write_json(
             run.manifest,
@@ -238,21 +206,25 @@ def _set_aside(folder: Path, name: str) -> None:
         target = folder.with_name(f"{folder.name}.outdated-{name}-{number}")
     target.mkdir()
     for entry in list(folder.iterdir()):
-        if entry.name != ".lock":
+        if entry.name not in (".lock", OWNER):
             entry.rename(target / entry.name)
     print(f"settings or inputs changed: the run that was in {folder} is now in {target}")
 
 
-def newest_good_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that can be read; unreadable ones are renamed and reported."""
+def newest_good_checkpoint(folder: Path, identity: str) -> Path | None:
+    """The newest checkpoint of a run that can be read; others are renamed and reported."""
     for path in checkpoint_files(folder):
         try:
-            read_checkpoint(path)
+            owner = read_checkpoint(path).get("meta", {}).get("identity")
         except GbssError as error:
             path.rename(path.with_suffix(".unreadable"))
             print(f"skipping a checkpoint:\n{error}")
-        else:
+            continue
+        # Checkpoints did not tell at first; the folder's manifest does.
+        if owner in (None, identity):
             return path
+        path.rename(path.with_suffix(".foreign"))
+        print(f"skipping a checkpoint: {path} is of a run with other settings or inputs")
     return None
 
 

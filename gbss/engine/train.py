@@ -15,40 +15,85 @@ from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, init_dist, is_main_process
 from mmengine.runner import Runner
 
-from gbss.configs.resolve import resolve
-from gbss.detection.checkpoints import checkpoint_path, read_checkpoint, write_checkpoint
-from gbss.detection.hooks import SECONDS
-from gbss.engine.run import Run, locked, prepare
-from gbss.errors import Faults
+from gbss.configs.resolve import processes, resolve
+from gbss.detection.checkpoints import (
+    checkpoint_iteration,
+    checkpoint_path,
+    read_checkpoint,
+    write_checkpoint,
+)
+from gbss.detection.progress import SECONDS
+from gbss.detection.stopping import REQUEST
+from gbss.engine.failures import recorded, refuse_repetition
+from gbss.engine.run import Run, prepare
+from gbss.engine.staging import staged
+from gbss.errors import Faults, Stopped, fail
 from gbss.files import read_json, write_json
+from gbss.locks import locked
 from gbss.splits.annotations import read as read_annotations
+from gbss.notes import mark
 
 
-def train(run: Run) -> None:
+def train(run: Run, *, again: bool = False) -> None:
     """Trains a run, or goes on with it, and writes its final weights.
 
     In the run's folder: ``run.json`` (settings, versions, seed, time), ``config.py`` (the resolved
-    configuration), ``checkpoints/``, mmengine's logs, and at the end ``model.pth``. Under torchrun
-    every process calls this; the first one alone writes.
+    configuration), ``checkpoints/``, mmengine's logs, ``progress.json``, after a fault of the run's
+    own ``failed.json``, and at the end ``model.pth``. Under torchrun every process calls this; the
+    first one alone writes.
+
+    Args:
+        run: The run.
+        again: Start it even if it failed before with the same settings and inputs.
 
     Raises:
-        GbssError: An input is missing or broken, another process trains this run, or the loss is
-            no longer a number.
+        GbssError: An input is missing or broken, another process trains this run, the loss is no
+            longer a number, or was none in an earlier attempt.
+        Stopped: A signal asked for it; a checkpoint is there.
     """
     quiet()
     limit_threads(run, "train")
     config = resolve(run.task, run.row, run.scale, run.seed, run.inputs, run.folder)
     if config.launcher != "none":
+        check_parts(run)
         join_processes(config)
-    with locked(run.folder) if is_main_process() else nullcontext():
-        found = [_prepare(run, config) if is_main_process() else None]
+    with locked(run.folder, "training") if is_main_process() else nullcontext():
+        found: list[Any] = [_prepare(run, config, again=again) if is_main_process() else None]
         broadcast_object_list(found)
-        if found[0] is not None:
-            config.load_from, config.resume = str(found[0]), True
-        runner = Runner.from_cfg(config)
-        runner.train()
+        checkpoint, identity = found[0]
+        if checkpoint is not None:
+            config.load_from, config.resume = str(checkpoint), True
+        config.custom_hooks[-1].identity = identity
+        _read_from_stage(run, config)
+        _train(run, config, identity)
+
+
+def _train(run: Run, config: Config, identity: str) -> None:
+    """Trains with everything prepared; a signal or an own fault leaves its note."""
+    runner: Runner | None = None
+    with REQUEST:
+        try:
+            with recorded(run.folder, identity, lambda: runner.iter if runner else 0):
+                runner = Runner.from_cfg(config)
+                runner.train()
+        except Stopped:
+            if is_main_process():
+                mark(run.folder, "stopped", checkpoint_iteration(run.folder))
+            raise
         if is_main_process():
             _finish(run, runner)
+            mark(run.folder, "finished", runner.iter)
+
+
+def check_parts(run: Run) -> None:
+    """Refuses a number of processes that cannot share the parts of a batch."""
+    if (parts := run.scale.batch.parts) % processes():
+        raise fail(
+            "torchrun",
+            found=f"{processes()} processes for the {parts} parts of a batch",
+            expected="a number that divides the number of parts",
+            fix="start fewer processes, or let `gbss train` start them",
+        )
 
 
 def join_processes(config: Config) -> None:
@@ -65,12 +110,24 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", module=r"mmdet|mmengine|mmcv|torch")
 
 
-def _prepare(run: Run, config: Config) -> Path | None:
-    """Checks the inputs and makes the run's folder ready; returns what to resume from."""
-    check_inputs(run)
-    checkpoint = prepare(run, plain(config))
+def _prepare(run: Run, config: Config, *, again: bool) -> tuple[Path | None, str]:
+    """Checks the inputs and makes the run's folder ready; what to resume from, and its identity."""
+    with recorded(run.folder, None, lambda: 0):
+        identity = run.identity(plain(config))
+    refuse_repetition(run.folder, identity, again=again)
+    with recorded(run.folder, None, lambda: 0):
+        check_inputs(run)
+    checkpoint = prepare(run, plain(config), identity)
     config.dump(str(run.folder / "config.py"))
-    return checkpoint
+    return checkpoint, identity
+
+
+def _read_from_stage(run: Run, config: Config) -> None:
+    """Lets the datasets read from a disk of this machine, if that is asked for."""
+    inputs = run.inputs
+    images, files = staged(inputs.train_images, inputs.labeled, inputs.unlabeled)
+    for dataset, path in zip(config.train_dataloader.dataset.datasets, files, strict=True):
+        dataset.ann_file, dataset.data_prefix.img = str(path), str(images)
 
 
 def limit_threads(run: Run, rule: str) -> None:

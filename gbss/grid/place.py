@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from gbss.notes import FAILURE, PROGRESS
+
 BUILD = Path("build")
 """Everything that can be made again."""
 
@@ -59,12 +61,12 @@ class Place:
     @property
     def progress(self) -> Path:
         """How far training is; written while it runs."""
-        return self.folder / "progress.json"
+        return self.folder / PROGRESS
 
     @property
     def failure(self) -> Path:
         """Why it stopped, if by a fault of its own."""
-        return self.folder / "failed.json"
+        return self.folder / FAILURE
 
     @property
     def model(self) -> Path:

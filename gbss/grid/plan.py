@@ -65,7 +65,7 @@ class Plan:
     @property
     def gpus(self) -> int:
         """GPUs of one training job; 0 on a CPU."""
-        return self.grid.scale.resources["train"].gpu
+        return self.grid.scale.resources["train"].gpus
 
     @property
     def seconds(self) -> float | None:

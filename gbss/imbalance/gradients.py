@@ -196,7 +196,8 @@ class GradientStatistics(nn.Module):
         index = BRANCHES.index(branch)
         factor = samples if self.variant == "paper" else min(samples, 1)
         total = self._pending[index, :-1].view(self.classes, self.classes)
-        total.add_(matrix.to(total.dtype), alpha=factor)
+        # Not `add_` with a factor, which rounds once: two processes round the products, too.
+        total.add_(matrix.to(total.dtype) * factor)
         self._pending[index, -1] += samples
 
     @torch.no_grad()

@@ -11,11 +11,6 @@ def _process_count() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
-def rank() -> int:
-    """This process's number, 0 without torch.distributed."""
-    return dist.get_rank() if _process_count() > 1 else 0
-
-
 def sum_over_processes(values: Tensor) -> None:
     """Replaces ``values`` (contiguous, any shape) by their sum over all processes."""
     if _process_count() > 1:

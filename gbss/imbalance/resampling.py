@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gbss.imbalance.processes import gather_rows, rank
+from gbss.imbalance.processes import gather_rows
 from gbss.imbalance.variant import Variant, check_range, check_variant
 
 # Columns of a pending row. A visit that found no pseudo label has one row with label -1.
-ITERATION, RANK, SLOT, IMAGE, LABEL, MARGIN = range(6)
+ITERATION, PART, SLOT, IMAGE, LABEL, MARGIN = range(6)
 
 RELEASE_FREQUENCY_GUARD = 0.01
 """Added by the released code to the number of images that class frequencies are taken over."""
@@ -58,6 +58,7 @@ class PseudoLabelPool(nn.Module):
         labels: Tensor,
         scores: Tensor,
         thresholds: Tensor,
+        part: int = 0,
     ) -> None:
         """Notes the teacher's detections on a batch of unlabeled images.
 
@@ -68,6 +69,7 @@ class PseudoLabelPool(nn.Module):
             labels: (M,) int64 in 0..n-1.
             scores: (M,).
             thresholds: (n,) θ; detections with score ≥ θ_c are pseudo labels.
+            part: Number of this batch within the iteration, counted over all processes.
         """
         margins = (scores - thresholds[labels]).double()
         kept = margins >= 0
@@ -76,7 +78,7 @@ class PseudoLabelPool(nn.Module):
         without = (~found).nonzero()[:, 0]
         slots = torch.cat([slots, without])
         rows = margins.new_empty(len(slots), 6)
-        rows[:, ITERATION], rows[:, RANK], rows[:, SLOT] = iteration, rank(), slots.double()
+        rows[:, ITERATION], rows[:, PART], rows[:, SLOT] = iteration, part, slots.double()
         rows[:, IMAGE] = images[slots].double()
         rows[:, LABEL] = torch.cat([labels, torch.full_like(without, -1)]).double()
         rows[:, MARGIN] = torch.cat([margins, torch.zeros_like(without).double()])

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gbss.errors import fail
 from gbss.imbalance.direct import DirectSolution, DirectWeights, direct_weights
-from gbss.imbalance.gradients import Branch, positive_negative
+from gbss.imbalance.gradients import BRANCHES, Branch, positive_negative
 from gbss.imbalance.processes import sum_over_processes
 from gbss.imbalance.variant import (
     MOMENTUM,
@@ -187,15 +187,17 @@ class SampleWeights(nn.Module):
         self.momentum = momentum
         self.variant = variant
         self.register_buffer("mean", torch.ones(()))
-        self.register_buffer("_pending", torch.zeros(2), persistent=False)
+        # Sum and number of the factors of each branch, so that the order of parts does not matter.
+        self.register_buffer("_pending", torch.zeros(2, 2), persistent=False)
 
     @torch.no_grad()
     def forward(self, weights: Tensor, labels: Tensor, branch: Branch) -> Tensor:
         """(N,) factors w_{y_n}^β / m (β = 1 on pseudo labels), noted for the next `step`."""
         beta = self.beta if branch == "labeled" else 1.0
         factors = sample_weights(weights, labels, beta=beta, bounds=self.bounds)
-        self._pending[0] += factors.sum()
-        self._pending[1] += len(factors)
+        pending = self._pending[BRANCHES.index(branch)]
+        pending[0] += factors.sum()
+        pending[1] += len(factors)
         if self.variant == "release":
             self._update()
         return factors / self.mean
@@ -208,7 +210,7 @@ class SampleWeights(nn.Module):
 
     @torch.no_grad()
     def _update(self) -> None:
-        total, count = self._pending.unbind()
+        total, count = self._pending.sum(0).unbind()
         share = torch.where(count > 0, 1 - self.momentum, 0.0)
         self.mean.lerp_(total / count.clamp(min=1), share)
         self._pending.zero_()

@@ -49,7 +49,7 @@ def test_training_cannot_see_hidden_annotations(resolved):
 def test_seed_batch_and_teacher(resolved):
     scale, _, config = resolved
     assert config.randomness.seed == 5
-    assert config.train_dataloader.batch_size == scale.batch.size
+    assert config.train_dataloader.batch_size == scale.batch.size * scale.batch.parts
     (mean_teacher,) = (hook for hook in config.custom_hooks if hook.type == "MeanTeacherHook")
     assert mean_teacher.momentum == pytest.approx(1 - scale.optimizer.teacher_momentum)
 

@@ -106,10 +106,15 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
         hook.after_train_iter(runner(tmp_path, 5), 5, outputs=bad)
 
 
-def test_every_iteration_has_its_own_random_state(tmp_path):
-    hook, seen = SeedHook(), []
-    for iteration in (3, 4, 3):
-        hook.before_train_iter(runner(tmp_path, iteration), iteration)
+def test_every_part_of_every_iteration_has_its_own_random_state(tmp_path):
+    hook, seen = SeedHook(parts=2), []
+    one = runner(tmp_path, 3)
+    hook.before_train(one)
+    share = one.model.share
+    assert (share.first, share.count) == (0, 2)
+    for one.iter, part in ((3, 0), (4, 0), (3, 1), (3, 0)):
+        share.seed(part)
         seen.append(torch.rand(4).tolist())
-    assert seen[0] == seen[2]
+    assert seen[0] == seen[3]
     assert seen[0] != seen[1]
+    assert seen[0] != seen[2]

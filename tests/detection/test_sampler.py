@@ -84,6 +84,21 @@ def test_two_processes_share_the_draws_of_one(monkeypatch):
         assert index[0] == index[1][:1] + index[2][:1] + index[1][1:] + index[2][1:]
 
 
+@pytest.mark.parametrize("drawn", [False, True])
+def test_parts_do_not_depend_on_the_processes_that_train_them(monkeypatch, drawn):
+    settings = {"labeled": 1, "unlabeled": 2, "seed": 3, "parts": 4, "drawn": drawn}
+    alone, shares = batches(MixedSampler(SQUARE, **settings), 12, 12), []
+    for rank in (0, 1):
+        monkeypatch.setattr(sampler_module, "get_dist_info", lambda rank=rank: (rank, 2))
+        sampler = MixedSampler(SQUARE, **settings)
+        shares.append(batches(sampler, 12, 6))
+        resumed = MixedSampler(SQUARE, **settings)
+        resumed.skip(7 * 6)
+        assert batches(resumed, 5, 6) == shares[-1][7:]
+    for whole, first, second in zip(alone, *shares, strict=True):
+        assert whole == first + second
+
+
 @pytest.mark.parametrize("sources", [([], [False]), ([True], []), ([True],)])
 def test_sources_without_images_are_refused(sources):
     with pytest.raises(ValueError, match="expected a labeled and an unlabeled source"):

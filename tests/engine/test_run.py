@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from gbss.configs.resolve import Inputs, resolve
-from gbss.engine.run import Run, locked, newest_good_checkpoint, prepare
+from gbss.engine import run as runs
+from gbss.engine.run import Run, newest_good_checkpoint
 from gbss.engine.train import plain
 from gbss.errors import GbssError
 from gbss.experiments import load_experiments
@@ -29,13 +30,9 @@ def identity_of(run):
     return run.identity(config_of(run))
 
 
-def test_a_second_process_is_kept_out(run, monkeypatch):
-    monkeypatch.setattr("gbss.engine.run.PATIENCE", 0.3)
-    message = "another process is training"
-    with locked(run.folder), pytest.raises(GbssError, match=message), locked(run.folder):
-        pass
-    with locked(run.folder):
-        pass
+def prepare(run):
+    config = config_of(run)
+    return runs.prepare(run, config, run.identity(config))
 
 
 def test_identity_follows_what_decides_the_result_and_nothing_else(run):
@@ -74,13 +71,13 @@ def test_identity_follows_what_decides_the_result_and_nothing_else(run):
 
 def test_a_finished_run_with_other_settings_is_set_aside_not_lost(run, capsys):
     run.folder.mkdir()
-    prepare(run, config_of(run))
+    prepare(run)
     (run.folder / "model.pth").write_text("old")
-    prepare(run, config_of(run))
+    prepare(run)
     assert (run.folder / "model.pth").read_text() == "old"
 
     changed = replace(run, seed=4)
-    prepare(changed, config_of(changed))
+    prepare(changed)
     assert not (run.folder / "model.pth").exists()
     (aside,) = run.folder.parent.glob("run.outdated-*")
     assert (aside / "model.pth").read_text() == "old"
@@ -91,7 +88,7 @@ def test_a_finished_run_with_other_settings_is_set_aside_not_lost(run, capsys):
 def test_checkpoints_without_a_manifest_are_set_aside(run):
     (run.folder / "checkpoints").mkdir(parents=True)
     (run.folder / "checkpoints/iter_0000004.pth").write_text("unknown")
-    assert prepare(run, config_of(run)) is None
+    assert prepare(run) is None
     assert (run.folder.parent / "run.outdated-unknown/checkpoints/iter_0000004.pth").exists()
 
 
@@ -108,18 +105,29 @@ def test_resuming_skips_unreadable_checkpoints(run, capsys):
         torch.save({"state_dict": {}, "meta": {}}, folder / f"iter_{iteration:07d}.pth")
     newest = folder / "iter_0000006.pth"
     newest.write_bytes((folder / "iter_0000004.pth").read_bytes()[:300])
-    assert newest_good_checkpoint(run.folder) == folder / "iter_0000004.pth"
+    assert newest_good_checkpoint(run.folder, "mine") == folder / "iter_0000004.pth"
     assert str(newest) in capsys.readouterr().out
     assert newest.with_suffix(".unreadable").exists()
 
 
+def test_a_checkpoint_of_another_run_is_not_gone_on_with(run, capsys):
+    folder = run.folder / "checkpoints"
+    folder.mkdir(parents=True)
+    for iteration, identity in ((2, "mine"), (4, "another")):
+        content = {"state_dict": {}, "meta": {"identity": identity}}
+        torch.save(content, folder / f"iter_{iteration:07d}.pth")
+    assert newest_good_checkpoint(run.folder, "mine") == folder / "iter_0000002.pth"
+    assert "of a run with other settings or inputs" in capsys.readouterr().out
+    assert (folder / "iter_0000004.foreign").exists()
+
+
 def test_a_restart_from_nothing_renews_the_manifest_and_clears_half_written_files(run):
-    prepare(run, config_of(run))
+    prepare(run)
     manifest = json.loads(run.manifest.read_text())
     run.manifest.write_text(json.dumps(manifest | {"versions": {"torch": "1.0"}}))
     (run.folder / "checkpoints").mkdir()
     half = run.folder / "checkpoints/.iter_0000002.pth.abc.pth"
     half.write_text("half")
-    assert prepare(run, config_of(run)) is None
+    assert prepare(run) is None
     assert json.loads(run.manifest.read_text()) == manifest
     assert not half.exists()

@@ -1,5 +1,7 @@
 import json
+import os
 import pickle
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,15 +10,16 @@ import pytest
 import torch
 
 from gbss.configs.resolve import resolve
-from gbss.detection.checkpoints import checkpoint_files, read_checkpoint
-from gbss.detection.hooks import SeedHook
+from gbss.detection.checkpoints import checkpoint_files, checkpoint_path, read_checkpoint
+from gbss.detection.hooks import InvalidLossHook, SeedHook
 from gbss.engine.detect import detect
 from gbss.engine.record import record
 from gbss.engine.train import plain, train
-from gbss.errors import GbssError
+from gbss.errors import GbssError, Stopped, fail
 from gbss.evaluation import record as run_record
 from gbss.evaluation.detections import read_detections
 from gbss.experiments import load_experiments
+from gbss.notes import read_failure, read_progress
 
 
 def weights(run):
@@ -34,28 +37,75 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(run_in, tmp_path, mon
     class Killed(BaseException):
         pass
 
-    def kill(self, runner, batch_idx, data_batch=None):
+    def end(self, runner, batch_idx, data_batch=None):
+        if runner.iter == 2 and not checkpoint_path(cut.folder, 3).exists():
+            os.kill(os.getpid(), signal.SIGTERM)
         if runner.iter == 5:
             raise Killed
         original(self, runner, batch_idx, data_batch)
 
     original = SeedHook.before_train_iter
     with monkeypatch.context() as patch:
-        patch.setattr(SeedHook, "before_train_iter", kill)
+        patch.setattr(SeedHook, "before_train_iter", end)
+        with pytest.raises(Stopped, match="after iteration 3") as stopped:
+            train(cut)
+        assert stopped.value.status == 75
+        assert checkpoint_files(cut.folder)[0].name == "iter_0000003.pth"
+        told = read_progress(cut.folder)
+        assert (told.state, told.iteration, told.total) == ("stopped", 3, 6)
         with pytest.raises(Killed):
             train(cut)
     assert not cut.model.exists()
     assert checkpoint_files(cut.folder)[0].name == "iter_0000004.pth"
+    assert read_progress(cut.folder).state == "training"
+    assert read_failure(cut.folder) is None
     capfd.readouterr()
     # Another number of loading processes must not matter.
     workers = replace(cut.scale.batch, workers=2)
     train(replace(cut, scale=replace(cut.scale, batch=workers)))
     assert "goes on after iteration 4" in capfd.readouterr().err
     assert same(weights(cut), weights(whole))
+    told = read_progress(cut.folder)
+    assert (told.state, told.iteration) == ("finished", 6)
+    assert told.losses["loss"] > 0
 
     other = run_in(tmp_path / "other", seed=4)
     train(other)
     assert not same(weights(other), weights(whole))
+
+
+def test_a_run_that_failed_by_its_own_fault_is_not_repeated(run_in, tmp_path, monkeypatch):
+    run = run_in(tmp_path / "run")
+
+    def invalid(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 2:
+            raise fail("iteration 3", found="NaN", expected="a finite loss", fix="slower")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(InvalidLossHook, "after_train_iter", invalid)
+        with pytest.raises(GbssError, match="found:    NaN"):
+            train(run)
+    assert read_failure(run.folder).iteration == 2
+    with pytest.raises(GbssError, match=r"failed after iteration 2(.|\n)*NaN(.|\n)*--again"):
+        train(run)
+    train(run, again=True)
+    assert read_failure(run.folder) is None
+    assert read_progress(run.folder).state == "finished"
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused(run_in, tmp_path):
+    run = run_in(tmp_path / "run")
+    train(run)
+    last = checkpoint_files(run.folder)[0]
+    content = read_checkpoint(last)
+    state = content["state_dict"]
+    name = next(name for name in state if name.endswith("fc_cls.weight"))
+    state["stranger"] = state.pop(name)
+    torch.save(content, last)
+    with pytest.raises(GbssError) as caught:
+        train(run)
+    assert f"checkpoint: {name}\n    found:    nothing" in str(caught.value)
+    assert "checkpoint: stranger" in str(caught.value)
 
 
 def test_a_run_leaves_its_settings_and_becomes_a_record(run_in, tmp_path):
@@ -128,9 +178,11 @@ def test_an_image_that_breaks_later_ends_the_run_with_its_name(run_in, tmp_path,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", ["soft-teacher", "gbss"])
-def test_two_processes_train_one_run(run_in, tmp_path, row):
+def test_two_processes_train_the_run_of_one(run_in, tmp_path, row):
     row = load_experiments().rows[row]
-    run = run_in(tmp_path / "run", row=row)
+    scale = run_in(tmp_path).scale
+    scale = replace(scale, batch=replace(scale.batch, parts=2))
+    run = run_in(tmp_path / "run", row=row, scale=scale)
     (tmp_path / "run.pickle").write_bytes(pickle.dumps(run))
     script = tmp_path / "two.py"
     script.write_text(
@@ -146,6 +198,8 @@ def test_two_processes_train_one_run(run_in, tmp_path, row):
     assert done.stderr.count("6/6 iterations") == 1
     assert len(checkpoint_files(run.folder)) == 2
     assert json.loads(run.manifest.read_text())["training"]["iterations"] == 6
-    alone = run_in(tmp_path / "alone", row=row)
+    assert read_progress(run.folder).processes == 2
+    alone = run_in(tmp_path / "alone", row=row, scale=scale)
     train(alone)
-    assert not same(weights(run), weights(alone))  # twice the images in each step
+    # To the last bit, as a sum of two does not depend on their order.
+    assert same(weights(run), weights(alone))

@@ -65,7 +65,7 @@ def train(rank: int, world: int, variant: str) -> dict[str, Tensor]:
         thresholds.update(scores[here], labels[here])
         own_slots = slots[here] - (mine.start or 0)
         theta = thresholds(jacobi.weights(step), step)
-        pool.add(step, images[mine], own_slots, labels[here], scores[here], theta)
+        pool.add(step, images[mine], own_slots, labels[here], scores[here], theta, part=rank)
         if step % 4 == 3:
             pool.exchange()
             pool.merge()

@@ -1,0 +1,94 @@
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from gbss.engine import launch as launching
+from gbss.engine.launch import Layout, claim_gpus, launch, layout
+from gbss.errors import GbssError
+from gbss.scales import load_scale
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch):
+    for name in ("RANK", "SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES", launching.RENDEZVOUS):
+        monkeypatch.delenv(name, raising=False)
+
+
+def paper(**changes):
+    scale = load_scale("paper")
+    train = replace(scale.resources["train"], **changes)
+    return replace(scale, resources={**scale.resources, "train": train})
+
+
+@pytest.mark.parametrize(
+    ("changes", "gpus", "devices", "expected"),
+    [
+        ({}, None, 8, Layout(1, 8)),
+        ({}, 2, 8, Layout(1, 2)),
+        ({}, 3, 8, Layout(1, 2)),  # 8 parts cannot be shared by 3
+        ({}, None, 1, Layout(1, 1)),
+        ({"nodes": 2, "gpu": 4}, None, 4, Layout(2, 4)),
+        ({"nodes": 2, "gpu": 4}, 8, 4, Layout(2, 4)),
+        ({"nodes": 4, "gpu": 4}, None, 4, Layout(4, 2)),  # no more processes than parts
+        ({"gpu": 0, "processes": 2}, 0, 0, Layout(1, 2)),
+        ({"gpu": 0}, 0, 0, Layout(1, 1)),
+    ],
+)
+def test_processes_share_the_parts(changes, gpus, devices, expected):
+    assert layout(paper(**changes), gpus, devices) == expected
+
+
+def test_nodes_that_cannot_share_the_parts_are_refused():
+    with pytest.raises(GbssError, match="3 nodes for the 8 parts"):
+        layout(paper(nodes=3, gpu=4), None, 4)
+
+
+def test_one_process_trains_itself(capsys):
+    launch(load_scale("smoke"), None, ["train"])
+    assert capsys.readouterr().err == ""
+
+
+def test_several_nodes_are_started_once_each(monkeypatch, capsys):
+    called = []
+
+    def become(name, command):
+        called.append(command)
+        raise SystemExit
+
+    monkeypatch.setattr(os, "execvp", become)
+    monkeypatch.setenv("SLURM_JOB_ID", "20017")
+    with pytest.raises(SystemExit):
+        launch(paper(nodes=2, gpu=0, processes=4), None, ["train", "--seed", "1"])
+    assert called[0][:4] == ["srun", "--nodes=2", "--ntasks=2", "--ntasks-per-node=1"]
+    assert called[0][-5:] == ["-m", "gbss", "train", "--seed", "1"]
+    assert os.environ[launching.RENDEZVOUS].endswith(":20017")
+    assert "1 of 8 parts on each of 8 processes; learning rate 0.01" in capsys.readouterr().err
+    monkeypatch.delenv(launching.RENDEZVOUS)
+    monkeypatch.delenv("SLURM_JOB_ID")
+    with pytest.raises(GbssError, match="several nodes within a Slurm job only"):
+        launch(paper(nodes=2, gpu=0), None, ["train"])
+
+
+def test_jobs_of_one_machine_get_different_gpus(monkeypatch, tmp_path):
+    monkeypatch.setattr(launching.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(launching, "_devices", lambda: 3)
+    monkeypatch.setattr(launching, "_claims", [])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # undone at the end
+    claim_gpus(2)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
+    other = (
+        "import json, os\nfrom gbss.engine import launch\n"
+        "launch._devices = lambda: 3\nlaunch.claim_gpus(1)\n"
+        "print(json.dumps(os.environ['CUDA_VISIBLE_DEVICES']))"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", other], capture_output=True, text=True, env=environment
+    )
+    assert json.loads(done.stdout) == "2", done.stderr
+    for stream in launching._claims:
+        stream.close()
