@@ -2,6 +2,7 @@
 #
 #   snakemake --profile workflow/profiles/demo all_tables    embedded data, on a laptop
 #   snakemake --profile slurm all_tables                     the paper's scale, on a cluster
+#   snakemake --profile workflow/profiles/local all_tables   the same on one machine with GPUs
 #   snakemake --profile slurm fetch                          its public data, 20 GB and more
 #
 # A profile chooses the scale: `config: [scale=demo]` is workflow/config/demo.yaml.
@@ -9,7 +10,7 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from gbss import tasks
+from gbss import slurm, tasks
 from gbss.errors import GbssError, fail, nearest
 from gbss.experiments import load_experiments
 from gbss.grid import Grid, Place
@@ -51,6 +52,12 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/publish.smk"
 include: "workflow/rules/report.smk"
+
+
+onstart:
+    # Not in the jobs themselves, which start Snakemake, too.
+    if workflow.executor_plugin.name == "slurm":
+        slurm.take_over(Path.cwd())
 
 
 rule all:

@@ -124,12 +124,22 @@ def training(wildcards):
     return SCALE.training(EXPERIMENTS.rows[wildcards.row])
 
 
-def launcher(wildcards):
-    """One process for each GPU."""
-    count = job("train").gpu
-    if count > 1:
-        return f"torchrun --standalone --nproc-per-node={count} -m gbss"
-    return "gbss"
+def train_resources():
+    """What a training asks for. Counts are of one node in the scale, `gpu` of all here."""
+    asked = job("train")
+    found = {
+        "gpu": asked.gpu * asked.nodes,
+        "mem_mb": asked.mem_mb,
+        "runtime": asked.runtime,
+        "nodes": asked.nodes,
+        "tasks": asked.nodes,
+    }
+    if asked.nodes > 1:
+        # The executor then leaves it to the command to call srun; of so many GPUs on each node.
+        found["mpi"] = "srun"
+        if asked.gpu:
+            found["gres"] = f"gpu:{asked.gpu}"
+    return found
 
 
 def shown(wildcards):

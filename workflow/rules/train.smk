@@ -24,7 +24,8 @@ rule pretrain:
 
 
 # The checkpoints lie in a folder that is no output: Snakemake deletes the outputs of a job that
-# failed, and a job that is started again goes on from the newest of them.
+# failed, and a job that is started again goes on from the newest of them. `exec` and `trap`: a
+# signal to all processes of a job reaches the training, and what it says then is still heard.
 rule train:
     input:
         labeled=f"{SPLIT}/labeled.json",
@@ -42,16 +43,14 @@ rule train:
         "../../environment.yml"
     threads: job("train").threads
     resources:
-        gpu=job("train").gpu,
-        mem_mb=job("train").mem_mb,
-        runtime=job("train").runtime,
+        **train_resources(),
     params:
         method=method,
         training=training,
-        launcher=launcher,
         scale=AT_SCALE,
     message:
         f"training {{wildcards.row}} on {{wildcards.task}}, seed {{wildcards.seed}}, scale {SCALE.scale}"
     shell:
-        "{params.launcher} train --scale {params.scale:q} --row {wildcards.row}"
-        " --seed {wildcards.seed} >> {log:q} 2> >(tee -a {log:q} >&2)"
+        "exec gbss train --scale {params.scale:q} --row {wildcards.row} --seed {wildcards.seed}"
+        " --gpus {resources.gpu} >> {log:q}"
+        " 2> >(trap '' INT TERM USR1; exec tee -a {log:q} >&2)"

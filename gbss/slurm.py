@@ -1,0 +1,100 @@
+"""Jobs that a killed workflow has left in Slurm's queue."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from gbss.errors import fail
+from gbss.locks import locked
+
+PREFIX = "gbss_"
+"""How the names of our jobs begin: ``slurm-jobname-prefix`` of slurm/config.yaml."""
+
+ENDING = 600.0
+"""Seconds in which a cancelled job has to end."""
+
+CONTROLLER = Path(".snakemake/gbss-controller")
+"""Folder, under the workflow's, that is locked by the one workflow that submits from there."""
+
+_held = ExitStack()
+"""Until this process ends."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job in the queue.
+
+    Attributes:
+        number: Slurm's id.
+        state: ``RUNNING``, ``PENDING`` and so on.
+        comment: Rule and wildcards.
+    """
+
+    number: str
+    state: str
+    comment: str
+
+
+def take_over(folder: Path) -> None:
+    """Makes this process the only workflow of a folder, and ends the jobs of a killed one.
+
+    Snakemake does not know jobs that it did not submit: it would submit each a second time. A
+    training that is cancelled saves a checkpoint, so what is lost is its place in the queue.
+
+    Args:
+        folder: The working directory, from which the jobs were submitted.
+
+    Raises:
+        GbssError: Another workflow submits from this folder, or jobs do not end.
+    """
+    _held.enter_context(locked(folder / CONTROLLER, "running a workflow", patience=2))
+    left = jobs_from(folder)
+    if not left:
+        return
+    _tell(f"{len(left)} jobs of an earlier workflow are still in the queue; cancelling them:")
+    for job in left:
+        _tell(f"  {job.number} {job.state.lower()} {job.comment}")
+    numbers = [job.number for job in left]
+    _call("scancel", *numbers)
+    end = time.monotonic() + ENDING
+    while jobs := [job for job in jobs_from(folder) if job.number in numbers]:
+        if time.monotonic() > end:
+            raise fail(
+                "squeue",
+                found=f"cancelled jobs that do not end: {', '.join(job.number for job in jobs)}",
+                expected="an empty queue before the same jobs are submitted again",
+                fix="look at them with `scontrol show job`; start again when they are gone",
+            )
+        time.sleep(2)
+    _tell("they have ended; their trainings go on from their checkpoints")
+
+
+def jobs_from(folder: Path) -> list[Job]:
+    """Our jobs in the queue that were submitted from a folder."""
+    found = []
+    for line in _call("squeue", "--me", "--noheader", "--format=%i|%j|%T|%Z|%k").splitlines():
+        number, name, state, place, comment = line.split("|", 4)
+        if name.startswith(PREFIX) and Path(place).resolve() == folder.resolve():
+            found.append(Job(number.strip(), state, comment.strip()))
+    return found
+
+
+def _call(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise fail(
+            command[0],
+            found=(done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1],
+            expected="a Slurm controller that answers",
+            fix="wait until `squeue --me` works, then start again",
+        )
+    return done.stdout
+
+
+def _tell(text: str) -> None:
+    print(f"slurm: {text}", file=sys.stderr, flush=True)
