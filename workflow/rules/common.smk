@@ -133,6 +133,8 @@ def train_resources():
         "runtime": asked.runtime,
         "nodes": asked.nodes,
         "tasks": asked.nodes,
+        # Slurm tells a training that its wall time is near: a checkpoint takes seconds.
+        "slurm_extra": f"--signal=TERM@{min(180, 20 * asked.runtime)}",
     }
     if asked.nodes > 1:
         # The executor then leaves it to the command to call srun; of so many GPUs on each node.
