@@ -53,13 +53,16 @@ def test_identity_follows_what_decides_the_result_and_nothing_else(run):
     assert identity_of(replace(run, inputs=replace(run.inputs, backbone=moved))) == identity
     moved.rename(run.inputs.backbone)
 
+    # Nor does it matter on how many GPUs the parts of a batch are trained.
+    train = replace(scale.resources["train"], gpu=8, nodes=2)
+    assert scaled(resources={**scale.resources, "train": train}) == identity
+
     drawing = replace(run.task.drawing, seed=99)
-    train = replace(scale.resources["train"], gpu=8)
     others = [
         identity_of(replace(run, seed=4)),
         identity_of(replace(run, task=replace(run.task, drawing=drawing))),
         scaled(schedule=replace(scale.schedule, warmup=4)),
-        scaled(resources={**scale.resources, "train": train}),
+        scaled(batch=replace(scale.batch, parts=8)),
     ]
     config = config_of(run)
     config["model"]["detector"]["train_cfg"]["rcnn"]["sampler"]["num"] = 16

@@ -1,0 +1,74 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from gbss import slurm
+from gbss.errors import GbssError
+
+SQUEUE = """#!/bin/sh
+if [ -e "$0.broken" ]; then echo "error: Unable to contact slurm controller" >&2; exit 1; fi
+[ -e cancelled ] || cat queue
+"""
+SCANCEL = """#!/bin/sh
+echo "$@" > cancelled
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    """A folder with a queue of Slurm, which scancel empties."""
+    for name, text in (("squeue", SQUEUE), ("scancel", SCANCEL)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "queue").write_text(
+        f"17|gbss_1d2c|RUNNING|{tmp_path}|rule_train_wildcards_soft-teacher_1\n"
+        f"18|gbss_1d2c|PENDING|{tmp_path}/.|rule_detect_wildcards_gbss|2\n"
+        f"19|gbss_9f00|RUNNING|{tmp_path}/other|rule_train\n"
+        f"20|my-own-job|RUNNING|{tmp_path}|(null)\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slurm, "_held", slurm.ExitStack())
+        yield tmp_path
+        slurm._held.close()
+
+
+def test_jobs_of_this_folder_are_cancelled_and_no_others(cluster, capsys):
+    slurm.take_over(cluster)
+    assert (cluster / "cancelled").read_text() == "17 18\n"
+    said = capsys.readouterr().err
+    assert "2 jobs of an earlier workflow" in said
+    assert "17 running rule_train_wildcards_soft-teacher_1" in said
+    assert "go on from their checkpoints" in said
+
+
+def test_an_empty_queue_needs_nothing(cluster, capsys):
+    (cluster / "queue").write_text("")
+    slurm.take_over(cluster)
+    assert not (cluster / "cancelled").exists()
+    assert capsys.readouterr().err == ""
+
+
+def test_jobs_that_do_not_end_are_named(cluster, monkeypatch):
+    monkeypatch.setattr(slurm, "ENDING", 0.0)
+    (cluster / "scancel").write_text("#!/bin/sh\n")
+    with pytest.raises(GbssError, match="cancelled jobs that do not end: 17, 18"):
+        slurm.take_over(cluster)
+
+
+def test_a_controller_that_does_not_answer_is_waited_for(cluster):
+    (cluster / "squeue.broken").touch()
+    with pytest.raises(GbssError, match=r"Unable to contact slurm controller(.|\n)*squeue --me"):
+        slurm.take_over(cluster)
+
+
+def test_a_second_workflow_in_the_same_folder_is_refused_and_cancels_nothing(cluster):
+    (cluster / "queue").write_text("")
+    slurm.take_over(cluster)
+    script = "import pathlib\nfrom gbss import slurm\nslurm.take_over(pathlib.Path.cwd())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert f"running a workflow in this folder: process {os.getpid()}" in done.stderr
+    assert not (cluster / "cancelled").exists()
