@@ -12,9 +12,7 @@ from gbss.notes import FAILURE, clear_failure, read_failure, write_failure
 
 
 @contextmanager
-def recorded(
-    folder: Path, identity: str | None, iteration: Callable[[], int]
-) -> Iterator[None]:
+def recorded(folder: Path, identity: str | None, iteration: Callable[[], int]) -> Iterator[None]:
     """Leaves ``failed.json`` if the block ends with one of our own errors: NaN, bad data.
 
     Whatever else ends it - a signal, a lost node, no memory, a GPU's error, a full disk - may be

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -28,15 +27,15 @@ SPARE = 1.05
 """Free space that is asked for, as a multiple of the files' size."""
 
 
-def staged(images: Path, *annotations: Path) -> tuple[Path, tuple[Path, ...]]:
-    """Copies what annotation files name to the local disk, once for all jobs of the machine.
+def staged(images: Path, annotations: Path) -> tuple[Path, Path]:
+    """Copies what an annotation file names to the local disk, once for all jobs of the machine.
 
     A copy is complete or not there. It is looked through whenever it is used, and made again if a
     file is missing or has another size. Whatever goes wrong, training reads the originals.
 
     Args:
         images: Folder of the images.
-        annotations: COCO-format files that name them.
+        annotations: COCO-format file that names them.
 
     Returns:
         Where both are to be read from.
@@ -45,15 +44,14 @@ def staged(images: Path, *annotations: Path) -> tuple[Path, tuple[Path, ...]]:
         return images, annotations
     try:
         # Files of other content, or of another place, are another copy.
-        key = "-".join(sha256(path)[:12] for path in annotations)
-        folder = Path(stage) / f"gbss-{images.resolve().name}-{key}"
+        folder = Path(stage) / f"gbss-{images.resolve().name}-{sha256(annotations)[:16]}"
         with locked(folder.with_name(f"{folder.name}.lock"), "staging", patience=float("inf")):
             if not _is_complete(folder, images):
                 _copy(images, annotations, folder)
     except (OSError, GbssError) as error:
         _tell(f"{images} is not staged to {stage}, but read from where it is: {error}")
         return images, annotations
-    return folder / "images", tuple(folder / path.name for path in annotations)
+    return folder / "images", folder / annotations.name
 
 
 def _is_complete(folder: Path, images: Path) -> bool:
@@ -70,12 +68,10 @@ def _is_complete(folder: Path, images: Path) -> bool:
     return False
 
 
-def _copy(images: Path, annotations: tuple[Path, ...], folder: Path) -> None:
-    names: set[str] = set()
-    for path in annotations:
-        names |= {image["file_name"] for image in json.loads(path.read_text())["images"]}
-    sources = {f"images/{name}": images / name for name in sorted(names)}
-    sources |= {path.name: path for path in annotations}
+def _copy(images: Path, annotations: Path, folder: Path) -> None:
+    entries = read_json(annotations, what="annotation file")["images"]
+    sources = {f"images/{image['file_name']}": images / image["file_name"] for image in entries}
+    sources[annotations.name] = annotations
     with ThreadPoolExecutor(THREADS) as pool:
         sizes = dict(
             zip(sources, pool.map(lambda path: path.stat().st_size, sources.values()), strict=True)

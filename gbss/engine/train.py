@@ -30,8 +30,8 @@ from gbss.engine.staging import staged
 from gbss.errors import Faults, Stopped, fail
 from gbss.files import read_json, write_json
 from gbss.locks import locked
-from gbss.splits.annotations import read as read_annotations
 from gbss.notes import mark
+from gbss.splits.annotations import read as read_annotations
 
 
 def train(run: Run, *, again: bool = False) -> None:
@@ -125,9 +125,13 @@ def _prepare(run: Run, config: Config, *, again: bool) -> tuple[Path | None, str
 def _read_from_stage(run: Run, config: Config) -> None:
     """Lets the datasets read from a disk of this machine, if that is asked for."""
     inputs = run.inputs
-    images, files = staged(inputs.train_images, inputs.labeled, inputs.unlabeled)
-    for dataset, path in zip(config.train_dataloader.dataset.datasets, files, strict=True):
-        dataset.ann_file, dataset.data_prefix.img = str(path), str(images)
+    sources = (
+        (inputs.train_images, inputs.labeled),
+        (inputs.unlabeled_images, inputs.unlabeled),
+    )
+    for dataset, source in zip(config.train_dataloader.dataset.datasets, sources, strict=True):
+        images, annotations = staged(*source)
+        dataset.ann_file, dataset.data_prefix.img = str(annotations), str(images)
 
 
 def limit_threads(run: Run, rule: str) -> None:

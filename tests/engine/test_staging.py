@@ -30,17 +30,17 @@ def stage(tmp_path, monkeypatch):
 def test_nothing_is_copied_unless_asked(originals, monkeypatch):
     monkeypatch.delenv(STAGE, raising=False)
     images, annotations = originals
-    assert staged(images, annotations) == (images, (annotations,))
+    assert staged(images, annotations) == (images, annotations)
 
 
 def test_what_annotations_name_is_copied_once(originals, stage, monkeypatch):
-    images, (annotations,) = staged(*originals)
+    images, annotations = staged(*originals)
     assert images.is_relative_to(stage)
     assert (images / "part/b.png").read_bytes() == b"x" * 23
     assert not (images / "c.png").exists()
     assert annotations.read_bytes() == originals[1].read_bytes()
     monkeypatch.setattr(staging, "_copy", None)
-    assert staged(*originals) == (images, (annotations,))
+    assert staged(*originals) == (images, annotations)
 
 
 def test_a_damaged_copy_is_made_again(originals, stage, capsys):
@@ -69,8 +69,8 @@ def test_without_space_or_with_a_missing_image_the_originals_are_read(
 ):
     with monkeypatch.context() as patch:
         patch.setattr(staging.shutil, "disk_usage", lambda _: SimpleNamespace(free=20))
-        assert staged(*originals) == (originals[0], (originals[1],))
+        assert staged(*originals) == originals
     assert "is not staged" in capsys.readouterr().err
     (originals[0] / "a.png").unlink()
-    assert staged(*originals) == (originals[0], (originals[1],))
+    assert staged(*originals) == originals
     assert [path.name for path in stage.iterdir() if not path.name.endswith(".lock")] == []
