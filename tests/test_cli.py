@@ -79,10 +79,10 @@ def test_compare_says_what_is_more_than_noise(files, capsys):
     command = ["compare", "--annotations", str(truth), "--resamples", "50", "--detections"]
     assert main([*command, str(found), str(files / "none.json")]) == 0
     said = capsys.readouterr().out
-    assert re.search(r"group +one +other +difference +95% interval\n", said)
+    assert re.search(r"group +one +other +difference +95% interval +more than noise\n", said)
     assert re.search(r"all +50.0 +0.0 +\+50.0 +\S+ to \S+", said)
     assert main([*command, str(found), str(found)]) == 0
-    assert re.search(r"all +50.0 +50.0 +\+0.0 +\+0.0 to \+0.0\n", capsys.readouterr().out)
+    assert re.search(r"all +50.0 +50.0 +\+0.0 +\+0.0 to \+0.0 +no\n", capsys.readouterr().out)
 
 
 def test_odd_detections_are_noted(files, capsys):

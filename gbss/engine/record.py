@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 from gbss.engine.run import Run
@@ -43,7 +44,7 @@ def record(run: Run, output: Path, resamples: int = RESAMPLES) -> None:
         run=manifest["run"],
         model="teacher",
         settings=manifest["settings"],
-        versions=manifest["versions"],
+        versions=manifest["versions"] | {"hotcoco": version("hotcoco")},
         training=manifest["training"],
         inputs=manifest["inputs"] | {"val": sha256(run.inputs.val)},
         per_class=per_class,

@@ -51,20 +51,22 @@ def differences_text(differences: Mapping[str, Difference]) -> str:
         differences: Group → numbers, from `gbss.evaluation.paired.compare`.
     """
     level = f"{LEVEL:.0%}"
-    lines: list[tuple[str, ...]] = [("group", "one", "other", "difference", f"{level} interval")]
+    lines: list[tuple[str, ...]] = [
+        ("group", "one", "other", "difference", f"{level} interval", "more than noise")
+    ]
     for group, found in differences.items():
         if found.one is None or found.other is None or found.interval is None:
-            lines.append((group, *[NO_GROUND_TRUTH] * 4))
+            lines.append((group, *[NO_GROUND_TRUTH] * 5))
             continue
         ends = found.interval
-        sure = "" if ends.low <= 0 <= ends.high else "  more than noise"
         lines.append(
             (
                 group,
                 f"{100 * found.one:.1f}",
                 f"{100 * found.other:.1f}",
                 f"{100 * (found.one - found.other):+z.1f}",
-                f"{100 * ends.low:+z.1f} to {100 * ends.high:+z.1f}{sure}",
+                f"{100 * ends.low:+z.1f} to {100 * ends.high:+z.1f}",
+                "no" if ends.low <= 0 <= ends.high else "yes",
             )
         )
     return aligned(lines)
