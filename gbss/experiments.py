@@ -127,6 +127,7 @@ def _row(name: str, entry: Mapping[str, Any]) -> Row:
         gamma=entry.get("gamma", DEFAULT_GAMMA if crs else None),
         loss=entry.get("loss", "focal" if focal else "cross_entropy"),
         variant=variant,
+        labels=entry.get("labels", "split"),
         retrains=entry.get("retrains"),
     )
 

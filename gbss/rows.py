@@ -75,6 +75,7 @@ class Row:
         gamma: Cap of the re-sampling threshold λ; None without CrS.
         loss: The classification loss that the class weights multiply.
         variant: The paper's text, or the released code's behaviour where it differs.
+        labels: ``split``, or ``all`` that the train images have: what a split could reach at best.
         retrains: Row whose finished run it starts from, to train a new classifier alone (cRT).
     """
 
@@ -93,6 +94,7 @@ class Row:
     gamma: float | None = None
     loss: str = "cross_entropy"
     variant: str = "paper"
+    labels: str = "split"
     retrains: str | None = None
 
     @property
@@ -160,6 +162,13 @@ def refusals(row: Row) -> Iterator[Refusal]:
             f"'release' with the loss {row.loss!r}",
             "a loss of the released code: its gradient matrix is that of a softmax",
             "use variant: paper, or the loss cross_entropy or focal",
+        )
+    if row.labels == "all" and row.detector != "supervised":
+        yield Refusal(
+            "labels",
+            f"'all' with the detector {row.detector!r}",
+            "a detector without unlabeled images: none is left unlabeled",
+            "use detector: supervised, or the labels of the split",
         )
     if row.detector == "supervised":
         for key, value, plain in (

@@ -154,6 +154,8 @@ def test_verify_opens_every_image(tmp_path, capsys, monkeypatch, repository, tin
     assert main(["draw", "mini-coco"]) == 0
     assert main(["split", "mini-coco"]) == 0
     assert main(["verify", "mini-coco", "--images"]) == 0
+    assert main(["labels", "mini-coco"]) == 0
+    assert "60 images with all their labels" in capsys.readouterr().out
     first, second, *_ = sorted((tmp_path / "build/data/mini-coco/train").iterdir())
     first.unlink()
     second.write_bytes(second.read_bytes()[:90])

@@ -64,6 +64,12 @@ def test_the_release_has_no_comparators():
     assert (key, found) == ("variant", "'release' with the loss 'seesaw'")
 
 
+def test_all_labels_leave_nothing_unlabeled():
+    ((key, found),) = refused(labels="all")
+    assert (key, found) == ("labels", "'all' with the detector 'soft_teacher'")
+    assert not refused(labels="all", detector="supervised", reweighting="direct")
+
+
 def test_choices_without_effect_are_refused():
     assert refused(beta=0.3) == [("beta", "0.3 in a row that it cannot change")]
     assert refused(gamma=0.3) == [("gamma", "0.3 in a row that it cannot change")]

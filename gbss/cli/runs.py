@@ -87,6 +87,8 @@ def _run(options: argparse.Namespace) -> Run:
     task = stand_in(scale, f"row {row.id!r}", row.task)
     place = Place(scale.scale, task.name, row.id, options.seed)
     inputs = Inputs.of(task, scale)
+    if row.labels == "all":
+        inputs = replace(inputs, labeled=inputs.labeled.with_name("all.json"))
     if row.retrains is not None:
         inputs = replace(inputs, start=replace(place, row=row.retrains).folder / "model.pth")
     return Run(task, row, scale.of(row.task), options.seed, place.folder, inputs)

@@ -1,4 +1,4 @@
-"""Commands on splits: `gbss split`, `gbss verify`, `gbss overlap`."""
+"""Commands on splits: `gbss split`, `gbss labels`, `gbss verify`, `gbss overlap`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gbss import tasks
 from gbss.cli.choices import Commands
+from gbss.errors import fail
 from gbss.splits.recipe import ROLES
 from gbss.tasks import Task
 
@@ -23,6 +24,11 @@ def add_to(commands: Commands) -> None:
         text = f"your own {role} images, not drawn ones: a COCO-format file or a list of ids"
         command.add_argument(f"--{role}", type=Path, metavar="FILE", help=text)
     command.set_defaults(command=_split)
+
+    command = commands.add_parser("labels", help="write all labels of a task, as no split has them")
+    command.add_argument("task")
+    command.add_argument("--root", type=Path, help=ROOT)
+    command.set_defaults(command=_labels)
 
     command = commands.add_parser("verify", help="check a split against its annotation file")
     command.add_argument("task")
@@ -64,6 +70,24 @@ def _split(options: argparse.Namespace) -> None:
         f"{task.name}: {labeled} labeled images ({len(split.few_shot)} of them few-shot), "
         f"{len(split.unlabeled)} unlabeled{source}; per class in {lists / 'counts.csv'}"
     )
+
+
+def _labels(options: argparse.Namespace) -> None:
+    from gbss.splits.coco_files import write_all
+    from gbss.tasks.inputs import read_train
+
+    task = tasks.get(options.task)
+    if task.pool is not None:
+        raise fail(
+            f"task {task.name!r}",
+            found="unlabeled images of their own, whose annotations are not known",
+            expected="a task with annotations of all its train images",
+            fix="leave out rows with 'labels: all'",
+        )
+    annotations = read_train(task, _root(task, options))
+    path = Path("build/splits") / task.name / "all.json"
+    write_all(annotations, path)
+    print(f"{task.name}: {len(annotations.image_ids)} images with all their labels in {path}")
 
 
 def _verify(options: argparse.Namespace) -> None:

@@ -70,6 +70,11 @@ def write_validation(annotations: Annotations, path: Path) -> None:
     _write(annotations, annotations.image_ids, every, path)
 
 
+def write_all(annotations: Annotations, path: Path) -> None:
+    """Writes all train images with every box that training can use: labels that no split has."""
+    _write(annotations, annotations.image_ids, annotations.usable, path)
+
+
 def seen_boxes(split: Split, annotations: Annotations) -> Bools:
     """Which of the M boxes training sees: those of few-shot images, and majority ones of base."""
     majority = ~minority_mask(annotations, split.recipe)[annotations.box_classes]

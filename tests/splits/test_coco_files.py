@@ -5,7 +5,7 @@ import pytest
 
 from gbss.splits import coco_files
 from gbss.splits.annotations import read
-from gbss.splits.coco_files import write_validation
+from gbss.splits.coco_files import write_all, write_validation
 
 
 def load(path):
@@ -22,6 +22,15 @@ def federated(small, write):
     for kind, frequency in zip(content["categories"], "rfc", strict=True):
         kind["frequency"] = frequency
     return read(write(content))
+
+
+def test_all_labels_are_those_that_training_can_use(federated, tmp_path):
+    write_all(federated, tmp_path / "all.json")
+    found = load(tmp_path / "all.json")
+    assert [image["id"] for image in found["images"]] == [7, 12, 40, 2**62 + 1]
+    assert [box["id"] for box in found["annotations"]] == federated.box_ids[federated.usable].tolist()
+    assert 21 in federated.box_ids[federated.usable]
+    assert 17 not in federated.box_ids[federated.usable]
 
 
 def test_what_is_written(federated, tmp_path):

@@ -93,6 +93,13 @@ def test_a_second_stage_comes_after_its_first(snakemake):
     assert planned(snakemake("-n", "row_soft_teacher"))["train"] == "2"
 
 
+def test_all_labels_are_written_for_the_row_that_has_them(snakemake):
+    said = snakemake("-n", "-p", "row_oracle", profile="workflow/profiles/demo")
+    assert planned(said)["labels"] == "1"
+    assert "gbss labels mini-coco --root build/data/mini-coco" in said
+    assert "labels" not in planned(snakemake("-n", "row_supervised"))
+
+
 def test_data_that_are_not_there_are_named_with_the_remedy(snakemake, coco):
     (coco / "annotations/instances_train2017.json").unlink()
     (coco / "val2017").rmdir()

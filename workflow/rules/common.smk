@@ -109,6 +109,12 @@ def method(wildcards):
     return EXPERIMENTS.rows[wildcards.row].method
 
 
+def labeled_images(wildcards):
+    """Input function: the annotations that a row is trained with."""
+    everything = EXPERIMENTS.rows[wildcards.row].labels == "all"
+    return f"{SPLIT}/{'all' if everything else 'labeled'}.json"
+
+
 def first_stage(wildcards):
     """Input function: the finished run that a row starts from, if it does."""
     start = EXPERIMENTS.rows[wildcards.row].retrains

@@ -30,3 +30,27 @@ rule split:
         "splitting {wildcards.task} into labeled and unlabeled images"
     shell:
         "gbss split {wildcards.task} --root {params.root:q} > >(tee {log:q}) 2>&1"
+
+
+# What a row with `labels: all` is trained with: an upper bound, not a split.
+rule labels:
+    input:
+        source("train"),
+        mapped_source,
+    output:
+        f"{SPLIT}/all.json",
+    log:
+        "build/logs/labels/{task}.log",
+    benchmark:
+        "build/benchmarks/labels/{task}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=16000,
+        runtime=60,
+    params:
+        root=lambda wildcards: SCALE.root(wildcards.task),
+    message:
+        "writing all labels of {wildcards.task}"
+    shell:
+        "gbss labels {wildcards.task} --root {params.root:q} > >(tee {log:q}) 2>&1"

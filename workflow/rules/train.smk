@@ -28,7 +28,7 @@ rule pretrain:
 # signal to all processes of a job reaches the training, and what it says then is still heard.
 rule train:
     input:
-        labeled=f"{SPLIT}/labeled.json",
+        labeled=labeled_images,
         unlabeled=f"{SPLIT}/unlabeled.json",
         val=f"{SPLIT}/val.json",
         backbone=BACKBONE,
