@@ -127,6 +127,8 @@ def _row(name: str, entry: Mapping[str, Any]) -> Row:
         gamma=entry.get("gamma", DEFAULT_GAMMA if crs else None),
         loss=entry.get("loss", "focal" if focal else "cross_entropy"),
         variant=variant,
+        decoupling=entry.get("decoupling", "none"),
+        calibration=entry.get("calibration", "none"),
         labels=entry.get("labels", "split"),
         retrains=entry.get("retrains"),
     )
@@ -146,6 +148,9 @@ def _check_retrained(faults: Faults, row: Row, rows: Mapping[str, Row], path: Pa
     elif base.retrains is not None:
         found = f"{base.id!r}, which itself starts from another row"
         faults.add(where, found=found, expected="a row that is trained in one stage", fix=fix)
+    elif base.decoupling != row.decoupling:
+        found = f"{base.id!r} with decoupling: {base.decoupling}"
+        faults.add(where, found=found, expected=f"decoupling: {row.decoupling}", fix=fix)
 
 
 def _check_row(faults: Faults, row: Row, tables: Mapping[str, TableSpec], path: Path) -> None:

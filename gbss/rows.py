@@ -75,6 +75,9 @@ class Row:
         gamma: Cap of the re-sampling threshold λ; None without CrS.
         loss: The classification loss that the class weights multiply.
         variant: The paper's text, or the released code's behaviour where it differs.
+        decoupling: ``defrcn``: the gradients of both heads reach the features in part (DeFRCN).
+        calibration: ``prototypes``: the final scores of few-shot classes follow how like the
+            labeled boxes a region looks (DeFRCN).
         labels: ``split``, or ``all`` that the train images have: what a split could reach at best.
         retrains: Row whose finished run it starts from, to train a new classifier alone (cRT).
     """
@@ -94,6 +97,8 @@ class Row:
     gamma: float | None = None
     loss: str = "cross_entropy"
     variant: str = "paper"
+    decoupling: str = "none"
+    calibration: str = "none"
     labels: str = "split"
     retrains: str | None = None
 

@@ -25,6 +25,10 @@ UNBIASED_POSITIVES = 0.25
 """Positive share among Unbiased Teacher's sampled anchors."""
 
 
+DEFRCN_RATES = {"rpn": 0.0, "roi": 0.75}
+"""λ of DeFRCN's two decoupled layers, in its base training on COCO."""
+
+
 def model(base: Config, detector: dict[str, Any], row: Row, scale: Scale) -> dict[str, Any]:
     """The student and teacher of a row with the method beside them.
 
@@ -38,6 +42,17 @@ def model(base: Config, detector: dict[str, Any], row: Row, scale: Scale) -> dic
     head = detector["roi_head"]["bbox_head"]
     head["type"] = "gbss.detection.bbox_head.WeightedBBoxHead"
     head |= losses.box_head(row, head["num_classes"])
+    if row.decoupling == "defrcn":
+        levels = detector["neck"]["num_outs"]
+        detector["rpn_head"] |= {
+            "type": "gbss.detection.decoupling.DecoupledRPNHead",
+            "levels": levels,
+            "rate": DEFRCN_RATES["rpn"],
+        }
+        detector["roi_head"] |= {
+            "type": "gbss.detection.decoupling.DecoupledRoIHead",
+            "rate": DEFRCN_RATES["roi"],
+        }
     settings = base.model.semi_train_cfg.to_dict() | method.semi_train_settings(row, scale)
     if row.detector == "unbiased_teacher":
         detector["train_cfg"]["rpn"]["sampler"]["pos_fraction"] = UNBIASED_POSITIVES

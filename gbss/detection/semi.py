@@ -11,6 +11,7 @@ from mmdet.registry import MODELS
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
+from gbss.detection.calibration import PrototypeCalibration
 from gbss.detection.method import Method
 from gbss.detection.parts import Share, train_step
 from gbss.imbalance.gradients import Branch
@@ -33,6 +34,7 @@ class DetectorWithMethod(SemiBaseDetector):
     def __init__(self, *, method: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.method: Method | None = None if method is None else MODELS.build(method)
+        self.calibration: PrototypeCalibration | None = None
         if self.semi_train_cfg.get("classifier_alone", False):
             for name, parameter in self.student.named_parameters():
                 parameter.requires_grad_(name.startswith(CLASSIFIER))
@@ -94,7 +96,17 @@ class DetectorWithMethod(SemiBaseDetector):
     def predict(self, batch_inputs: Tensor, batch_data_samples: Any) -> Any:
         """The results of the teacher, see mmdet."""
         with self.teacher.roi_head.bbox_head.final():
-            return super().predict(batch_inputs, batch_data_samples)
+            samples = super().predict(batch_inputs, batch_data_samples)
+        if self.calibration is not None:
+            found = [sample.pred_instances for sample in samples]
+            # Results are in pixels of the image file.
+            factors = [found[0].bboxes.new_tensor(sample.scale_factor * 2) for sample in samples]
+            boxes = [each.bboxes * factor for each, factor in zip(found, factors, strict=True)]
+            descriptions = self.calibration.describe(batch_inputs, boxes)
+            parts = descriptions.split([len(each) for each in found])
+            for each, part in zip(found, parts, strict=True):
+                each.scores = self.calibration(part, each.scores, each.labels)
+        return samples
 
     def above_thresholds(self, sample: Any) -> Any:
         """The sample with those of its pseudo labels alone that pass the thresholds."""

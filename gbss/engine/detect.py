@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from gbss.engine.calibrate import calibration
 from gbss.engine.run import Run
 from gbss.engine.staging import staged
 from gbss.engine.teacher import ready
@@ -34,6 +35,10 @@ def detect(run: Run, output: Path) -> None:
 
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".detect-") as scratch:
-        ready(run, Path(scratch), change).test()
+        runner = ready(run, Path(scratch), change)
+        if run.row.calibration == "prototypes":
+            model = runner.model
+            model.calibration = calibration(run, runner.cfg, model.data_preprocessor)
+        runner.test()
         # mmdet's way out is JSON.
         write_columns(output, read_detections(Path(scratch) / "detections.bbox.json"))

@@ -1,5 +1,6 @@
 """Steps of the detectors: what they learn from, and what second stages leave as it was."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -219,3 +220,30 @@ def test_priors_are_the_labeled_boxes_in_student_and_teacher(run_in, tmp_path):
         assert found[-1] == 0
     assert counts.unique().numel() > 2
     detect(run, run.detections)
+
+
+def test_calibration_changes_scores_of_minority_classes_and_nothing_else(run_in, tmp_path):
+    plain = replace(PLAIN, decoupling="defrcn")
+    run = run_in(tmp_path / "run", row=plain)
+    train(run)
+    assert "student.rpn_head.decoupling.weight" in weights(run)
+    ours = replace(run, row=replace(plain, calibration="prototypes"), folder=tmp_path / "ours")
+    train(ours)
+    assert all(torch.equal(weights(run)[key], value) for key, value in weights(ours).items())
+    found = []
+    for each in (run, ours):
+        detect(each, each.detections)
+        found.append(json.loads(each.detections.read_text()))
+    by_place = [
+        {(e["image_id"], e["category_id"], *e["bbox"]): e["score"] for e in part} for part in found
+    ]
+    assert by_place[0].keys() == by_place[1].keys()
+    ids = {each["id"]: each["name"] for each in categories(run)}
+    minority = set(run.task.recipe.minority)
+    changed = {ids[place[1]] for place in by_place[0] if by_place[0][place] != by_place[1][place]}
+    assert changed
+    assert changed <= minority
+
+
+def categories(run):
+    return json.loads(run.inputs.val.read_text())["categories"]

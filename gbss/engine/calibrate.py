@@ -1,0 +1,62 @@
+"""Prototypes of the few-shot classes, from the labeled images of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmdet.registry import DATASETS
+from mmengine.config import Config
+from torch import Tensor
+
+from gbss.detection.calibration import PrototypeCalibration
+from gbss.engine.run import Run
+
+FEW_SHOT = ("minority", "rare")
+"""Groups whose scores are calibrated."""
+
+
+def calibration(run: Run, config: Config, preprocessor: Any) -> PrototypeCalibration:
+    """What DeFRCN calibrates a finished run's scores with.
+
+    Args:
+        run: The run; its labeled images and pre-trained backbone are used.
+        config: Its configuration for testing.
+        preprocessor: The detector's, which normalises images.
+    """
+    backbone = config.model.detector.backbone.to_dict()
+    names = [name for group in FEW_SHOT for name in run.task.groups.get(group, ())]
+    few_shot = [run.task.classes.index(name) for name in names]
+    strides = config.model.detector.roi_head.bbox_roi_extractor.featmap_strides
+    found = PrototypeCalibration(backbone, strides[-1], len(run.task.classes), few_shot)
+    found.to(preprocessor.device)
+    labeled = config.test_dataloader.dataset.to_dict() | {
+        "ann_file": str(run.inputs.labeled),
+        "data_prefix": {"img": str(run.inputs.train_images)},
+        # With the annotations, which testing leaves out.
+        "test_mode": False,
+        "filter_cfg": {"filter_empty_gt": True},
+    }
+    found.learn(*_described(DATASETS.build(labeled), found, preprocessor))
+    return found
+
+
+def _described(
+    dataset: Any, calibration: PrototypeCalibration, preprocessor: Any
+) -> tuple[Tensor, Tensor]:
+    """Descriptions (M, d) and classes (M,) of all labeled boxes."""
+    descriptions, labels = [], []
+    for index in range(len(dataset)):
+        instances = [
+            each for each in dataset.get_data_info(index)["instances"] if not each["ignore_flag"]
+        ]
+        if not instances:
+            continue
+        loaded = dataset[index]
+        batch = {key: [value] for key, value in loaded.items()}
+        images = preprocessor(batch, False)["inputs"]
+        factor = images.new_tensor(loaded["data_samples"].scale_factor * 2)
+        boxes = images.new_tensor([each["bbox"] for each in instances]) * factor
+        descriptions.append(calibration.describe(images, [boxes]))
+        labels += [each["bbox_label"] for each in instances]
+    return torch.cat(descriptions), torch.tensor(labels, device=descriptions[0].device)
