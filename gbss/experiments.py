@@ -127,6 +127,7 @@ def _row(name: str, entry: Mapping[str, Any]) -> Row:
         gamma=entry.get("gamma", DEFAULT_GAMMA if crs else None),
         loss=entry.get("loss", "focal" if focal else "cross_entropy"),
         variant=variant,
+        pseudo_labels=entry.get("pseudo_labels", "teacher"),
         decoupling=entry.get("decoupling", "none"),
         calibration=entry.get("calibration", "none"),
         labels=entry.get("labels", "split"),

@@ -75,6 +75,7 @@ class Row:
         gamma: Cap of the re-sampling threshold λ; None without CrS.
         loss: The classification loss that the class weights multiply.
         variant: The paper's text, or the released code's behaviour where it differs.
+        pseudo_labels: The teacher's own, or blended with class prototypes (``daso``).
         decoupling: ``defrcn``: the gradients of both heads reach the features in part (DeFRCN).
         calibration: ``prototypes``: the final scores of few-shot classes follow how like the
             labeled boxes a region looks (DeFRCN).
@@ -97,6 +98,7 @@ class Row:
     gamma: float | None = None
     loss: str = "cross_entropy"
     variant: str = "paper"
+    pseudo_labels: str = "teacher"
     decoupling: str = "none"
     calibration: str = "none"
     labels: str = "split"
@@ -126,7 +128,8 @@ class Row:
     @property
     def windowed(self) -> bool:
         """Whether its training depends on the windows of the scale's ``method``."""
-        return self.solver is not None or self.unlabeled_sampling != "random"
+        pooled = self.unlabeled_sampling != "random"
+        return self.solver is not None or pooled or self.pseudo_labels == "daso"
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,14 @@ def refusals(row: Row) -> Iterator[Refusal]:
             f"'release' with the loss {row.loss!r}",
             "a loss of the released code: its gradient matrix is that of a softmax",
             "use variant: paper, or the loss cross_entropy or focal",
+        )
+    if row.pseudo_labels == "daso" and row.detector != "soft_teacher":
+        yield Refusal(
+            "pseudo_labels",
+            f"'daso' with the detector {row.detector!r}",
+            "Soft Teacher: the alignment needs the student's features of pseudo labels, and its "
+            "step has them at hand",
+            "use detector: soft_teacher, or the teacher's pseudo labels",
         )
     if row.labels == "all" and row.detector != "supervised":
         yield Refusal(

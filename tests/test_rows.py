@@ -64,6 +64,13 @@ def test_the_release_has_no_comparators():
     assert (key, found) == ("variant", "'release' with the loss 'seesaw'")
 
 
+def test_daso_needs_what_soft_teacher_has_at_hand():
+    for detector in ("unbiased_teacher", "supervised"):
+        ((key, _),) = refused(pseudo_labels="daso", detector=detector)
+        assert key == "pseudo_labels"
+    assert not refused(pseudo_labels="daso", loss="eqlv2", thresholds="gbt")
+
+
 def test_all_labels_leave_nothing_unlabeled():
     ((key, found),) = refused(labels="all")
     assert (key, found) == ("labels", "'all' with the detector 'soft_teacher'")

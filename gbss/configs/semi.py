@@ -25,6 +25,9 @@ UNBIASED_POSITIVES = 0.25
 """Positive share among Unbiased Teacher's sampled anchors."""
 
 
+DASO_LENGTH, DASO_FEATURES = 256, 32_768
+"""Features in the queue of a class, and in all queues: with many classes they are shorter."""
+
 DEFRCN_RATES = {"rpn": 0.0, "roi": 0.75}
 """λ of DeFRCN's two decoupled layers, in its base training on COCO."""
 
@@ -56,9 +59,12 @@ def model(base: Config, detector: dict[str, Any], row: Row, scale: Scale) -> dic
     settings = base.model.semi_train_cfg.to_dict() | method.semi_train_settings(row, scale)
     if row.detector == "unbiased_teacher":
         detector["train_cfg"]["rpn"]["sampler"]["pos_fraction"] = UNBIASED_POSITIVES
+    beside = method.method(row, scale, head["num_classes"])
+    if row.pseudo_labels == "daso":
+        beside["daso"] = _daso(row, scale, head)
     return {
         "type": TYPES[row.detector],
-        "method": method.method(row, scale, head["num_classes"]),
+        "method": beside,
         "detector": detector,
         "data_preprocessor": {
             "type": "MultiBranchDataPreprocessor",
@@ -66,6 +72,18 @@ def model(base: Config, detector: dict[str, Any], row: Row, scale: Scale) -> dic
         },
         "semi_train_cfg": settings,
         "semi_test_cfg": {"predict_on": "teacher"},
+    }
+
+
+def _daso(row: Row, scale: Scale, head: dict[str, Any]) -> dict[str, Any]:
+    classes = head["num_classes"]
+    return {
+        "type": "gbss.losses.daso.Daso",
+        "classes": classes,
+        # mmdet's default where the base detector names no other.
+        "features": head.get("fc_out_channels", 1024),
+        "warmup": method.Windows.of(row, scale).thresholds_warmup,
+        "length": max(1, min(DASO_LENGTH, DASO_FEATURES // classes)),
     }
 
 

@@ -89,6 +89,21 @@ class WeightedBBoxHead(Shared2FCBBoxHead):
         finally:
             self._final = False
 
+    def describe(self, pooled: Tensor) -> Tensor:
+        """(M, d) what the classifier sees of pooled regions (M, C, H, W)."""
+        x = pooled.flatten(1)
+        for layer in self.shared_fcs:
+            x = self.relu(layer(x))
+        return x
+
+    def foreground(self, described: Tensor) -> Tensor:
+        """(M, n) probabilities of the classes, given that it is one of them."""
+        logits = self.fc_cls(described)
+        own = self.own_loss
+        scores = logits.softmax(1) if own is None else own.get_activation(logits)
+        classes: Tensor = scores[:, :-1]
+        return classes / classes.sum(1, keepdim=True).clamp(min=torch.finfo(classes.dtype).tiny)
+
     def loss(
         self,
         cls_score: Tensor,

@@ -86,6 +86,10 @@ class DecoupledRoIHead(RoIHead):
         extractor = self.bbox_roi_extractor
         self.decoupling = GradientDecoupling(extractor.num_inputs, extractor.out_channels, rate)
 
+    def describe(self, x: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor:
+        """(M, d) what the classifier sees of regions, see `RoIHead`."""
+        return super().describe(self.decoupling(x[: len(self.decoupling.weight)]), boxes)
+
     def _bbox_forward(self, x: Sequence[Tensor], rois: Tensor) -> dict[str, Any]:
         levels = len(self.decoupling.weight)
         found: dict[str, Any] = super()._bbox_forward(self.decoupling(x[:levels]), rois)

@@ -18,6 +18,7 @@ from gbss.imbalance.processes import sum_over_processes
 from gbss.imbalance.resampling import PseudoLabelPool
 from gbss.imbalance.reweighting import DirectWeights, JacobiWeights, SampleWeights
 from gbss.imbalance.thresholds import ClassThresholds
+from gbss.losses.daso import Daso
 
 
 class Method(nn.Module):
@@ -37,6 +38,7 @@ class Method(nn.Module):
         factors: `SampleWeights`; None: losses are not weighted (no GbR).
         class_wise: Whether pseudo labels have class-wise thresholds (GbT).
         focal_gamma: Exponent of the classification loss; None: cross-entropy.
+        daso: `gbss.losses.daso.Daso`; None: pseudo labels are the teacher's.
     """
 
     kept: Tensor
@@ -51,12 +53,14 @@ class Method(nn.Module):
         factors: dict[str, Any] | None = None,
         class_wise: bool = False,
         focal_gamma: float | None = None,
+        daso: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.statistics: GradientStatistics = MODELS.build(statistics)
         self.thresholds: ClassThresholds = MODELS.build(thresholds)
         self.weights: JacobiWeights | DirectWeights | None = _build(weights)
         self.factors: SampleWeights | None = _build(factors)
+        self.daso: Daso | None = _build(daso)
         self.class_wise = class_wise
         self.focal_gamma = focal_gamma
         self.pool: PseudoLabelPool | None = None
@@ -146,9 +150,10 @@ class Method(nn.Module):
         """
         scores = torch.cat([scores for scores, _ in found])
         labels = torch.cat([labels for _, labels in found])
-        self._kept += torch.bincount(
-            labels[self.kept_of(scores, labels)], minlength=len(self._kept)
-        )
+        kept = labels[self.kept_of(scores, labels)]
+        self._kept += torch.bincount(kept, minlength=len(self._kept))
+        if self.daso is not None:
+            self.daso.note(kept)
         if self.pool is None or self.iteration < self.thresholds.warmup:
             return
         counts = torch.tensor([len(scores) for scores, _ in found], device=scores.device)
@@ -163,6 +168,8 @@ class Method(nn.Module):
         self.statistics.step()
         if self.factors is not None:
             self.factors.step()
+        if self.daso is not None:
+            self.daso.step()
         scores = [self.thresholds.score_sum[:0], *(scores for scores, _ in self._detected)]
         labels = [self.thresholds.seen[:0], *(labels for _, labels in self._detected)]
         self._detected.clear()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from mmdet.models import StandardRoIHead
+from mmdet.structures.bbox import bbox2roi
+from torch import Tensor
+
+Relabel = Callable[[Any, Any], None]
+"""Features of a batch and its images' detections, whose scores and labels it may change."""
 
 
 class RoIHead(StandardRoIHead):
@@ -17,6 +22,7 @@ class RoIHead(StandardRoIHead):
     """
 
     _boxes_alone = False
+    _relabel: Relabel | None = None
 
     @contextmanager
     def classes_alone(self) -> Iterator[None]:
@@ -38,6 +44,35 @@ class RoIHead(StandardRoIHead):
             yield
         finally:
             self._boxes_alone, head.with_cls = False, before
+
+    @contextmanager
+    def relabeled_by(self, relabel: Relabel) -> Iterator[None]:
+        """Within it, detections are shown to ``relabel`` before anybody else has them."""
+        self._relabel = relabel
+        try:
+            yield
+        finally:
+            self._relabel = None
+
+    def describe(self, x: Any, boxes: Sequence[Tensor]) -> Tensor:
+        """(M, d) what the classifier sees of regions.
+
+        Args:
+            x: Levels of features (N, C, H, W).
+            boxes: (M_i, 4) per image.
+        """
+        extractor = self.bbox_roi_extractor
+        pooled = extractor(x[: extractor.num_inputs], bbox2roi(list(boxes)))
+        found: Tensor = self.bbox_head.describe(pooled)
+        return found
+
+    def predict_bbox(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """The detections of every image, see mmdet; without a test configuration they are raw."""
+        found = super().predict_bbox(x, *args, **kwargs)
+        raw = kwargs.get("rcnn_test_cfg", args[2] if len(args) > 2 else None) is None
+        if self._relabel is not None and not raw:
+            self._relabel(x, found)
+        return found
 
     def bbox_loss(self, x: Any, sampling_results: Any) -> dict[str, Any]:
         """The losses of the sampled regions, see mmdet."""

@@ -213,6 +213,18 @@ def test_every_loss_has_a_place_in_the_box_head():
         MODELS.build(config.model.detector.roi_head.bbox_head)
 
 
+def test_daso_has_the_features_of_the_head_and_queues_that_fit():
+    found = resolved(ROWS["daso"]).model.method.daso
+    assert (found.features, found.length, found.warmup) == (1024, 256, 4000)
+    assert resolved(ROWS["daso"], "demo").model.method.daso.features == 128
+    lvis = replace(ROWS["daso"], task="lvis")
+    scale = load_scale("paper")
+    task = tasks.get("lvis")
+    config = resolve(task, lvis, scale, 5, Inputs.of(task, scale), Path("somewhere"))
+    assert config.model.method.daso.length == 27
+    assert "daso" not in resolved(ROWS["gbss"]).model.method
+
+
 def test_a_second_stage_starts_from_another_run_and_draws_by_class():
     row = ROWS["classifier-retraining"]
     scale = load_scale("demo")
