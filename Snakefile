@@ -15,6 +15,8 @@ from gbss.errors import GbssError, fail, nearest
 from gbss.experiments import load_experiments
 from gbss.grid import Grid, Place
 from gbss.grid.place import results_of
+from gbss.reporting.figure import drawable
+from gbss.reporting.study import Need
 from gbss.scales import load_scale
 
 for key in set(config) - {"scale", "task", "results"}:
@@ -43,6 +45,7 @@ wildcard_constraints:
     task="|".join(tasks.names()),
     row="|".join(EXPERIMENTS.rows),
     table="|".join(EXPERIMENTS.tables),
+    figure="|".join(FIGURES),
     seed=r"\d+",
 
 

@@ -164,19 +164,30 @@ def make(figure: Figure, study: Study, path: Path) -> str:
     Raises:
         GbssError: There are neither the runs nor a csv; every file that is missing.
     """
-    import pandas as pd
     from matplotlib import rc_context
 
     numbers = path.with_name(f"{path.name}.csv")
     faults = study.missing(figure.needs)
     if not faults:
-        table = figure.numbers(study)
-        write_text(numbers, table.to_csv(index=False, float_format="%.8g"))
+        write_numbers(figure, study, numbers)
         said = f"from {', '.join(row.id for row in study.rows)}"
     elif numbers.exists():
         said = f"again from {numbers}: not all of its runs are here"
     else:
         raise GbssError(*faults)
     with rc_context(SETTINGS):
-        save(figure.draw(pd.read_csv(numbers, keep_default_na=False, na_values=[""]), study), path)
+        save(drawing(figure, study, numbers), path)
     return said
+
+
+def write_numbers(figure: Figure, study: Study, path: Path) -> None:
+    """Writes what a figure shows as csv; what does not exist is left empty."""
+    write_text(path, figure.numbers(study).to_csv(index=False, float_format="%.8g"))
+
+
+def drawing(figure: Figure, study: Study, numbers: Path) -> Drawing:
+    """Draws what stands in a csv."""
+    import pandas as pd
+
+    # Classes may be called "none" or "NA".
+    return figure.draw(pd.read_csv(numbers, keep_default_na=False, na_values=[""]), study)

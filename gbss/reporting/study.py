@@ -108,6 +108,15 @@ class Study:
             Need.CLASS_LOGITS: place.class_logits,
         }[need]
 
+    def annotations(self, needs: Sequence[Need]) -> list[Path]:
+        """The annotation files that go with what runs left."""
+        files = []
+        if Need.DETECTIONS in needs:
+            files.append(self._split / "val.json")
+        if Need.PSEUDO_LABELS in needs:
+            files.append(self._split / "unlabeled_hidden.json")
+        return files
+
     def places(self, row: Row) -> list[Place]:
         """The planned runs of a row."""
         return [Place(self.scale.scale, self.task.name, row.id, seed) for seed in self.scale.seeds]

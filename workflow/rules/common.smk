@@ -5,6 +5,8 @@ RUN = str(PLACE.folder)
 RECORD = f"build/{SCALE.scale}/records/{{task}}/{{row}}/seed-{{seed}}.json"
 PUBLISHED = str(PLACE.record(Path(RESULTS)))
 TABLE = f"{RESULTS}/tables/{SCALE.place}/{{table}}"
+FIGURE = f"{RESULTS}/figures/{SCALE.place}/{{figure}}"
+FIGURES = drawable(GRID, Path(RESULTS))
 BACKBONE = f"build/{SCALE.scale}/backbone.pth"
 SPLIT = "build/splits/{task}"
 # What commands are told behind --scale.
@@ -158,3 +160,22 @@ def shown(wildcards):
         repr(spec),
         *(repr((row.id, row.label, row.paper.get(spec.id))) for row in rows),
     ]
+
+
+def files_of_figure(wildcards):
+    """What a figure is made from: files of all planned runs, and annotations."""
+    figure, study = FIGURES[wildcards.figure]
+    places = [place for row in study.rows for place in study.places(row)]
+    # A log is no output of its own: it is there when the weights are.
+    runs = [
+        place.model if need is Need.LOG else study.file(need, place)
+        for need in figure.needs
+        for place in places
+    ]
+    return runs + study.annotations(figure.needs)
+
+
+def drawn(wildcards):
+    """What a figure shows besides: another label draws it again."""
+    figure, study = FIGURES[wildcards.figure]
+    return [repr((row.id, row.label)) for row in study.rows]

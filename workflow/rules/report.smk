@@ -1,4 +1,4 @@
-# Published records -> tables.
+# Published records -> tables; what runs left -> figures; both -> the page.
 
 
 rule table:
@@ -65,6 +65,61 @@ rule all_tables:
     localrule: True
     message:
         f"all tables of the scale {SCALE.scale} are up to date: {Path(TABLE).parent}/*.md"
+
+
+rule figure:
+    input:
+        files_of_figure,
+    output:
+        f"{FIGURE}.pdf",
+        report(
+            f"{FIGURE}.png",
+            category="Figures",
+            labels={"figure": "{figure}", "scale": SCALE.scale},
+        ),
+        f"{FIGURE}.csv",
+    log:
+        f"build/logs/figure/{SCALE.place}/{{figure}}.log",
+    benchmark:
+        f"build/benchmarks/figure/{SCALE.place}/{{figure}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=16000,
+        runtime=60,
+    params:
+        drawn=drawn,
+        results=RESULTS,
+        scale=AT_SCALE,
+    message:
+        f"drawing the figure {{wildcards.figure}} at the scale {SCALE.scale}"
+    shell:
+        "gbss figure {wildcards.figure} --scale {params.scale:q} --results {params.results:q}"
+        " >> {log:q} 2> >(tee -a {log:q} >&2)"
+
+
+for name in FIGURES:
+
+    rule:
+        name:
+            f"figure_{name.replace('-', '_')}"
+        input:
+            multiext(FIGURE.format(figure=name), ".pdf", ".png", ".csv"),
+        localrule: True
+        message:
+            f"the figure {name} is up to date"
+
+
+rule all_figures:
+    input:
+        data_of_all,
+        [
+            multiext(FIGURE.format(figure=name), ".pdf", ".png", ".csv")
+            for name in FIGURES
+        ],
+    localrule: True
+    message:
+        f"all figures of the scale {SCALE.scale} are up to date"
 
 
 rule report:

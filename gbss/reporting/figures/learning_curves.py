@@ -53,7 +53,8 @@ def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
         letter(its, number, LOSSES[loss])
         its.set_xlim(left=0)
         # The first steps would flatten all that follows.
-        its.set_ylim(0, 1.15 * numbers.loc[numbers["iteration"] > first, name].max() or 1.0)
+        later = numbers.loc[numbers["iteration"] > first, name].dropna()
+        its.set_ylim(0, 1.15 * later.max() if later.any() else 1)
         its.grid(axis="y", color=GUIDE, linewidth=0.4)
     for its in axes[-1]:
         its.set_xlabel("iteration")

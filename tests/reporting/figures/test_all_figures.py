@@ -1,0 +1,101 @@
+"""What holds for every figure: its files, its csv, its messages."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from gbss.cli import main
+from gbss.errors import GbssError
+from gbss.experiments import load_experiments
+from gbss.grid import Grid
+from gbss.reporting.compared import PREFIXES, compared_rows
+from gbss.reporting.figure import drawable, figure_named, figures, make, path_of, study_of
+from gbss.scales import load_scale
+
+
+def test_every_figure_of_the_paper_is_there():
+    by_number = [figure.paper for figure in figures().values() if figure.paper]
+    assert by_number == list(range(1, 11))
+    assert figure_named("3")[0] == "gradient-norms"
+    with pytest.raises(GbssError, match="did you mean 'gradient-norms'"):
+        figure_named("gradient-norm")
+
+
+@pytest.mark.parametrize("name", figures())
+def test_files_are_the_same_twice_and_without_the_runs(world, name):
+    figure = replace(figures()[name], task="coco-split1")
+    study = world.study(figure)
+    assert make(figure, study, world.folder / "out" / name).startswith("from ")
+    made = {path.name: path.read_bytes() for path in (world.folder / "out").iterdir()}
+    assert made.keys() == {f"{name}.csv", f"{name}.pdf", f"{name}.png"}
+    assert b"/FontFile2" in made[f"{name}.pdf"]  # embedded, as journals want it
+    assert b"/Type3" not in made[f"{name}.pdf"]
+    (world.folder / "build/smoke/runs").rename(world.folder / "build/smoke/elsewhere")
+    (world.folder / "results").rename(world.folder / "published")
+    again = "again from " if figure.needs else "from "
+    assert make(figure, study, world.folder / "out" / name).startswith(again)
+    assert made == {path.name: path.read_bytes() for path in (world.folder / "out").iterdir()}
+
+
+@pytest.mark.parametrize("name", [name for name, figure in figures().items() if figure.needs])
+def test_missing_runs_are_named_with_the_remedy(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    figure = replace(figures()[name], task="coco-split1")
+    study = study_of(figure, Grid(load_scale("smoke"), load_experiments()), tmp_path / "results")
+    with pytest.raises(GbssError) as caught:
+        make(figure, study, tmp_path / name)
+    assert len(caught.value.faults) == len(figure.needs) * len(study.rows)
+    for row in study.rows:
+        assert f"gbss train --scale smoke --row {row.id} --seed 1" in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_seed_is_enough(world):
+    name, figure = figure_named("gradient-norms")
+    folder = world.folder / "build/smoke/runs/mini-coco/gbss"
+    (folder / "seed-1").rename(folder / "gone")
+    make(figure, world.study(figure), world.folder / name)
+    table = pd.read_csv(world.folder / f"{name}.csv")
+    assert set(table[table["row"] == "gbss"]["seed"]) == {2}
+
+
+def test_rows_that_are_compared():
+    experiments = load_experiments()
+    for task in PREFIXES:
+        rows = compared_rows(experiments, task, ("soft-teacher-rfs", "gbss"))
+        assert [row.task for row in rows] == [task] * 2
+        assert [row.method.get("thresholds") for row in rows] == [None, "gbt"]
+    with pytest.raises(GbssError, match="did you mean 'gbss-gbr'"):
+        compared_rows(experiments, "coco-split1", ("gbss-gbx",))
+
+
+def test_a_choice_stands_in_the_name_of_the_file(world):
+    name, figure = figure_named("5")
+    study = world.study(figure, class_name="horizontal cross")
+    assert path_of(name, study).name == "gradients-of-a-class-horizontal-cross"
+    assert path_of(name, study, ("a", "b")).name == "gradients-of-a-class-horizontal-cross-a-b"
+    with pytest.raises(GbssError, match="a figure that shows one class"):
+        world.study(figures()["gradient-norms"], class_name="solid disc")
+
+
+def test_every_figure_can_be_drawn_at_a_scale_that_has_all_tasks(tmp_path):
+    grid = Grid(load_scale("demo"), load_experiments())
+    assert list(drawable(grid, tmp_path)) == list(figures())
+    lvis = Grid(load_scale("demo", "mini-lvis"), load_experiments())
+    found = drawable(lvis, tmp_path)
+    assert {study.task.name for _, study in found.values()} == {"mini-lvis"}
+    assert "gradients-of-a-class" not in found  # no row with GbR alone
+
+
+def test_the_command(world, capsys):
+    arguments = ["figure", "3", "--scale", "smoke", "--results", str(world.results)]
+    assert main(arguments) == 0
+    assert "gradient-norms.pdf, .png and .csv" in capsys.readouterr().out
+    assert (world.results / "figures/smoke/gradient-norms.png").exists()
+    assert main([*arguments, "--rows", "gbss-gbr,gbss"]) == 0
+    assert (world.results / "figures/smoke/gradient-norms-gbss-gbr-gbss.csv").exists()
+    assert main(["figure", "3"]) == 1
+    assert "--scale demo" in capsys.readouterr().err
+    assert main(["figure", "class-distribution"]) == 1
+    assert "--task mini-coco" in capsys.readouterr().err
