@@ -51,15 +51,18 @@ def pairs(values):
 
 def covering():
     """Rows that hold every pair that any row can hold, greedily few; and those pairs."""
-    possible = [values for values in product(*CHOICES.values()) if trainable(values)]
-    order = np.random.default_rng(1).permutation(len(possible))
-    wanted = set().union(*map(pairs, possible))
+    rng = np.random.default_rng(1)
+    # Of 18,144 combinations; more than enough to hold every pair.
+    drawn = zip(*(rng.choice(len(values), 2000) for values in CHOICES.values()), strict=True)
+    named = ([values[i] for values, i in zip(CHOICES.values(), d, strict=True)] for d in drawn)
+    possible = [tuple(values) for values in named if trainable(values)]
+    held = [pairs(values) for values in possible]
+    wanted = set().union(*held)
     missing, found = set(wanted), []
     while missing:
-        some = [possible[i] for i in order if pairs(possible[i]) & missing][:150]
-        best = max(some, key=lambda values: len(pairs(values) & missing))
-        found.append(best)
-        missing -= pairs(best)
+        best = max(range(len(held)), key=lambda number: len(held[number] & missing))
+        found.append(possible[best])
+        missing -= held[best]
     return found, wanted
 
 
