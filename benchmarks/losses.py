@@ -1,7 +1,7 @@
 """Every classification loss against cross-entropy: forward and backward, side by side in one run.
 
 ``python benchmarks/losses.py [--samples 2560] [--classes 1203] [--rounds 9]`` prints the median
-seconds of one forward and backward pass with label weights, the memory that it needs beyond its
+processor seconds of one forward and backward pass with label weights, the memory that it needs beyond its
 inputs, and both as multiples of plain cross-entropy's. Losses that depend on earlier batches take
 note of each, and end their step. The measured calls alternate, so that a busy machine slows all.
 """
@@ -96,10 +96,10 @@ def main() -> None:
     seconds: dict[str, list[float]] = {name: [] for name in BOX_HEADS}
     for turn in range(arguments.rounds + 1):
         for name, loss in losses.items():
-            start = time.perf_counter()
+            start = time.process_time()
             one_pass(loss, *given[name])
             if turn:  # the first one warms up
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(time.process_time() - start)
     print(f"N = {samples}, C = {classes + 1}, {arguments.threads} thread(s), {torch.__version__}")
     print(f"{'loss':26} {'seconds':>8} {'ratio':>6} {'MiB':>7} {'ratio':>6}")
     base = statistics.median(seconds["cross_entropy"])

@@ -53,7 +53,7 @@ def covering():
     """Rows that hold every pair that any row can hold, greedily few; and those pairs."""
     rng = np.random.default_rng(1)
     # Of 18,144 combinations; more than enough to hold every pair.
-    drawn = zip(*(rng.choice(len(values), 2000) for values in CHOICES.values()), strict=True)
+    drawn = zip(*(rng.choice(len(values), 5000) for values in CHOICES.values()), strict=True)
     named = ([values[i] for values, i in zip(CHOICES.values(), d, strict=True)] for d in drawn)
     possible = [tuple(values) for values in named if trainable(values)]
     held = [pairs(values) for values in possible]
