@@ -22,12 +22,18 @@ BACKGROUND = "background"
 
 
 def panels(
-    study: Study, rows: int, columns: int, size: tuple[float, float], note: str = ""
+    study: Study,
+    numbers: pd.DataFrame,
+    rows: int,
+    columns: int,
+    size: tuple[float, float],
+    note: str = "",
 ) -> tuple[Figure, Any]:
     """A figure with a line on where it comes from, and its axes (rows, columns).
 
     Args:
         study: Gives task and scale.
+        numbers: With ``row`` and ``seed``.
         rows: Panels below each other.
         columns: Panels beside each other.
         size: Width and height in inches.
@@ -36,7 +42,8 @@ def panels(
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
-    text = f"{study.task.title}; {study.scale.scale} scale" + (note and f"; {note}")
+    parts = [study.task.title, f"{study.scale.scale} scale", seeds_in_words(numbers, study), note]
+    text = "; ".join(part for part in parts if part)
     figure.suptitle(text, fontsize=7, x=0.01, ha="left", color="#555555")
     return figure, figure.subplots(rows, columns, squeeze=False)
 
@@ -50,6 +57,16 @@ def shown_rows(numbers: pd.DataFrame, study: Study) -> dict[str, str]:
     """Id → label of the rows in the numbers, in their order."""
     labels = {row.id: row.label for row in study.rows}
     return {name: labels.get(name, name) for name in numbers["row"].unique()}
+
+
+def seeds_in_words(numbers: pd.DataFrame, study: Study) -> str:
+    """How many seeds the rows have: ``3 seeds``, or of each row if they have not the same."""
+    seeds = numbers.groupby("row")["seed"].nunique()
+    if seeds.min() == seeds.max():
+        count = seeds.iloc[0]
+        return f"{count} seed{'s' if count > 1 else ''}"
+    rows = shown_rows(numbers, study)
+    return "seeds: " + ", ".join(f"{label} {seeds[row]}" for row, label in rows.items())
 
 
 def shown_groups(numbers: pd.DataFrame, study: Study) -> list[str]:

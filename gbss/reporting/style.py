@@ -44,6 +44,9 @@ OTHER = GroupStyle("other", "#0072b2", "v")
 TAIL = ("minority", "rare")
 """The groups that the method is for."""
 
+HEAD = ("majority", "frequent")
+"""The groups that have enough labels."""
+
 OBJECT = "#0072b2"
 """Colour of what is neither: all classes, the background."""
 

@@ -23,7 +23,7 @@ def folder(tmp_path_factory, tiny_task, tiny_scale):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run_in(folder, tiny_task, tiny_scale, soft_teacher):
     def build(target, seed=3, row=soft_teacher, scale=tiny_scale):
         inputs = Inputs(

@@ -39,7 +39,7 @@ def numbers(study: Study) -> pd.DataFrame:
 
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """A marker for each class and row, hollow for the first; a line leads from one to the other."""
-    figure, ((axes,),) = panels(study, 1, 1, (5.0, 3.2))
+    figure, ((axes,),) = panels(study, numbers, 1, 1, (5.0, 3.2))
     rows = shown_rows(numbers, study)
     keys = ["group", "class", "labeled_boxes"]
     means = 100 * numbers.pivot_table(index=keys, columns="row", values="ap")[[*rows]]

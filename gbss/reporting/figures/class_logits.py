@@ -58,7 +58,7 @@ def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """Bars by class: on its own objects above, on those of others below."""
     classes = shown_classes(numbers, study)
     width = max(4.5, min(PAGE, 1.2 + 0.32 * len(classes)))
-    figure, axes = panels(study, 2, 1, (width, 4.6))
+    figure, axes = panels(study, numbers, 2, 1, (width, 4.6))
     for place, (its, column) in enumerate(zip(axes[:, 0], COLUMNS, strict=True)):
         bars_of_classes(its, numbers, column, study, classes)
         letter(its, place, COLUMNS[column])

@@ -30,7 +30,7 @@ def numbers(study: Study) -> pd.DataFrame:
 
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """The mean of each group, in the range of its classes."""
-    figure, ((axes,),) = panels(study, 1, 1, (5.0, 2.8))
+    figure, ((axes,),) = panels(study, numbers, 1, 1, (5.0, 2.8))
     ranges_of_groups(axes, numbers, study)
     axes.set_ylim(bottom=0)
     axes.axhline(1, color=GUIDE, lw=0.8, zorder=0)

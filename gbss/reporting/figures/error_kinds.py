@@ -45,7 +45,9 @@ def numbers(study: Study) -> pd.DataFrame:
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """A panel for each group with the cost of each kind in points of AP50."""
     groups = shown_groups(numbers, study)
-    figure, (axes,) = panels(study, 1, len(groups), (min(PAGE, 0.6 + 3 * len(groups)), 2.9))
+    figure, (axes,) = panels(
+        study, numbers, 1, len(groups), (min(PAGE, 0.6 + 3 * len(groups)), 2.9)
+    )
     top = 105 * numbers["cost"].max()
     for place, (its, group) in enumerate(zip(axes, groups, strict=True)):
         mine = numbers[numbers["group"] == group].assign(points=lambda n: 100 * n["cost"])

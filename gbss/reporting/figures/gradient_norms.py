@@ -26,7 +26,7 @@ def numbers(study: Study) -> pd.DataFrame:
 
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """Lines by group and row; the axis is logarithmic, as the groups differ by a factor."""
-    figure, ((axes,),) = panels(study, 1, 1, (5.6, 3.0))
+    figure, ((axes,),) = panels(study, numbers, 1, 1, (5.6, 3.0))
     courses_of_groups(axes, numbers, "mean", study)
     axes.set_yscale("log")
     plain_log(axes.yaxis)

@@ -80,7 +80,7 @@ def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     rows = shown_rows(numbers, study)
     name = str(numbers["class"].iloc[0])
     colour = style_of(study.group_of.get(name, "")).line
-    figure, (axes,) = panels(study, 1, len(rows) + 1, (PAGE, 2.5), name)
+    figure, (axes,) = panels(study, numbers, 1, len(rows) + 1, (PAGE, 2.5), name)
     both = numbers[["positive", "negative"]]
     limits = (0.8 * both[both > 0].min().min(), 1.3 * both.max().max())
     numbers = numbers.assign(ratio=numbers["negative"] / numbers["positive"].where(lambda p: p > 0))

@@ -40,7 +40,7 @@ def numbers(study: Study) -> pd.DataFrame:
 
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """A panel for each loss: labeled images above, unlabeled ones below."""
-    figure, axes = panels(study, len(BRANCHES), len(LOSSES), (PAGE, 3.4))
+    figure, axes = panels(study, numbers, len(BRANCHES), len(LOSSES), (PAGE, 3.4))
     rows = shown_rows(numbers, study)
     first = 0.05 * numbers["iteration"].max()
     for number, name in enumerate(f"{b}_{loss}" for b in BRANCHES for loss in LOSSES):

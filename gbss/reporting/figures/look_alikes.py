@@ -71,7 +71,7 @@ def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     rows = shown_rows(numbers, study)
     classes = list(dict.fromkeys(numbers["class"]))
     height = 1.1 + 0.2 * len(classes) * (len(rows) + 0.6)
-    figure, ((axes,),) = panels(study, 1, 1, (PAGE, height))
+    figure, ((axes,),) = panels(study, numbers, 1, 1, (PAGE, height))
     means = numbers.groupby(["class", "row", "taken_for"])["share"].mean()
     alike = numbers.drop_duplicates("class").set_index("class")["look_alike"].fillna("")
     places, labels = [], []

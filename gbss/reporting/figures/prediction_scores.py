@@ -56,12 +56,12 @@ def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """Bars by class, both readings below each other."""
     classes = shown_classes(numbers, study)
     width = max(4.5, min(PAGE, 1.2 + 0.32 * len(classes)))
-    figure, axes = panels(study, 2, 1, (width, 4.6))
+    figure, axes = panels(study, numbers, 2, 1, (width, 4.6))
     for place, (its, column) in enumerate(zip(axes[:, 0], COLUMNS, strict=True)):
         bars_of_classes(its, numbers, column, study, classes)
         letter(its, place, COLUMNS[column])
         its.set_ylabel("mean score")
-        its.set_ylim(0, 1)
+        its.set_ylim(0, 1.03)
     axes[0, 0].set_xticklabels([])
     legend_of_rows(figure, numbers, study)
     return figure

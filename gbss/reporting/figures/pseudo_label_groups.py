@@ -31,7 +31,7 @@ def numbers(study: Study) -> pd.DataFrame:
 
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """Bars by group: precision, recall."""
-    figure, (axes,) = panels(study, 1, 2, (5.2, 2.6), looked_at(numbers))
+    figure, (axes,) = panels(study, numbers, 1, 2, (5.2, 2.6), looked_at(numbers))
     for place, (its, column) in enumerate(zip(axes, ("precision", "recall"), strict=True)):
         bars_of_groups(its, numbers, column, study)
         letter(its, place, f"{column} of pseudo labels")

@@ -53,11 +53,11 @@ def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """Bars by class: precision above, recall below."""
     classes = list(dict.fromkeys(numbers["class"]))
     width = max(4.5, min(PAGE, 1.2 + 0.32 * len(classes)))
-    figure, ((above,), (below,)) = panels(study, 2, 1, (width, 4.6), looked_at(numbers))
+    figure, ((above,), (below,)) = panels(study, numbers, 2, 1, (width, 4.6), looked_at(numbers))
     for place, (axes, column) in enumerate(((above, "precision"), (below, "recall"))):
         bars_of_classes(axes, numbers, column, study, classes)
         letter(axes, place, f"{column} of pseudo labels")
-        axes.set_ylim(0, 1)
+        axes.set_ylim(0, 1.03)
         axes.set_ylabel(column)
     above.set_xticklabels([])
     legend_of_rows(figure, numbers, study)

@@ -35,7 +35,7 @@ def numbers(study: Study) -> pd.DataFrame:
 
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """Repeat factors of the classes on the left, the share of repeated images on the right."""
-    figure, ((left, right),) = panels(study, 1, 2, (PAGE, 2.7))
+    figure, ((left, right),) = panels(study, numbers, 1, 2, (PAGE, 2.7))
     ranges_of_groups(left, numbers, study)
     left.set_ylim(bottom=0.95)
     left.set_ylabel("repeat factor of a class")
