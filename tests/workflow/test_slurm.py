@@ -31,7 +31,7 @@ def _partition():
 def test_from_nothing_to_tables(repository, tmp_path):
     partition = _partition()
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(repository / "Snakefile")]
-    command += ["--profile", str(repository / "slurm"), "--directory", str(tmp_path), "all_tables"]
+    command += ["--profile", str(repository / "slurm"), "--directory", str(tmp_path), "table_solver"]
     command += ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10"]
     command += ["--set-resources", "train:gpu=1", "detect:gpu=1", "--config", "scale=smoke"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "GBSS_PARTITION": partition}
@@ -60,8 +60,8 @@ def test_from_nothing_to_tables(repository, tmp_path):
     tables = tmp_path / "build/smoke/results/tables/smoke"
     row = next(
         line
-        for line in (tables / "main_coco.md").read_text().splitlines()
-        if line.startswith("| Soft Teacher |")
+        for line in (tables / "solver.md").read_text().splitlines()
+        if line.startswith("| GbSS |")
     )
     assert "missing" not in row
     record = run_record.read(tmp_path / "build/smoke/results/runs/smoke/mini-coco/gbss/seed-2.json")
