@@ -13,6 +13,7 @@ from pathlib import Path
 from gbss import slurm, tasks
 from gbss.errors import GbssError, fail, nearest
 from gbss.experiments import load_experiments
+from gbss.files import sha256
 from gbss.grid import Grid, Place
 from gbss.grid.place import results_of
 from gbss.reporting.figure import drawable

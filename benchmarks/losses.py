@@ -1,9 +1,10 @@
 """Every classification loss against cross-entropy: forward and backward, side by side in one run.
 
 ``python benchmarks/losses.py [--samples 2560] [--classes 1203] [--rounds 9]`` prints the median
-processor seconds of one forward and backward pass with label weights, the memory that it needs beyond its
-inputs, and both as multiples of plain cross-entropy's. Losses that depend on earlier batches take
-note of each, and end their step. The measured calls alternate, so that a busy machine slows all.
+processor seconds of one forward and backward pass with label weights, the memory that it needs
+beyond its inputs, and both as multiples of plain cross-entropy's. Losses that depend on earlier
+batches take note of each, and end their step. The measured calls alternate, so that a busy machine
+slows all.
 """
 
 from __future__ import annotations

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from gbss.errors import fail, nearest
+from gbss.errors import GbssError, fail, nearest
+from gbss.evaluation import record as run_record
 from gbss.experiments import Experiments, Row
 from gbss.grid.place import Place
 from gbss.scales import Scale
@@ -41,6 +43,22 @@ class Grid:
             if (task := self.scale.task_of(row.task))
             for seed in self.scale.seeds
         ]
+
+    def is_kept(self, place: Place, results: Path) -> bool:
+        """Whether a run is there as a published record alone, made with the settings of today.
+
+        Nothing makes such a record here: its checkpoints and detections are elsewhere. Asking
+        for other runs must not train it again.
+        """
+        path = place.record(results)
+        if not path.exists() or place.evaluated.exists():
+            return False
+        try:
+            settings = run_record.read(path)["settings"]
+        except GbssError:
+            return False
+        expected = self.scale.settings(self.experiments.rows[place.row])
+        return {key: settings.get(key) for key in expected} == expected
 
     def iterations(self, row: str) -> int:
         """Length of a row's training; it may differ from task to task."""

@@ -98,6 +98,11 @@ class Place:
         """The folder of the checkpoints."""
         return self.folder / "checkpoints"
 
+    @property
+    def evaluated(self) -> Path:
+        """The record that the evaluation writes; publishing copies it."""
+        return (BUILD / self.scale / "records" / self._name).with_suffix(".json")
+
     def record(self, results: Path) -> Path:
         """The published record under a folder of results."""
         return (results / "runs" / self.scale / self._name).with_suffix(".json")

@@ -120,6 +120,7 @@ def _jobs(
     jobs = {
         "draw": len(drawn),
         "split": len(split),
+        "labels": len({run.place.task for run in training if _needs_labels(grid, run.place)}),
         "pretrain": int(bool(training) and not backbone.exists()),
         "train": len(training),
         "detect": len(missing),
@@ -132,6 +133,12 @@ def _jobs(
 
 def _is_split(task: str) -> bool:
     return (BUILD / "splits" / task / "labeled.json").exists()
+
+
+def _needs_labels(grid: Grid, place: Place) -> bool:
+    """Whether a run is trained with all labels, in a file that is yet to be written."""
+    written = (BUILD / "splits" / place.task / "all.json").exists()
+    return grid.experiments.rows[place.row].labels == "all" and not written
 
 
 def _total(values: Iterable[float | None]) -> float | None:

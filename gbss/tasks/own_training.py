@@ -182,7 +182,7 @@ def training_text(training: Training) -> str:
     (rate, images), (least, most) = device.reference, device.bounds
     total = t.iterations
     decay = ", ".join(str(round(share * total)) for share in device.decay)
-    shares = ", ".join(f"{name}: {part / total:.6g}" for name, part in t.windows().items())
+    shares = [f"  {name}: {part / total:.6g}" for name, part in t.windows().items()]
     lengths = ", ".join(f"{name} {round(part):,}" for name, part in t.windows().items())
     passes = total * t.labeled / max(1, t.seen)
     limit = f"1 to {device.ratio}" if device.ratio > 1 else "always"
@@ -212,7 +212,8 @@ def training_text(training: Training) -> str:
             f"{_MATRIX} iterations and a pass over the labeled images, where the schedule is long "
             "enough."
         ),
-        f"method: {{{shares}}}",
+        "method:",
+        *shares,
         comment(
             f"{t.pool:,} unlabeled images for {t.seen:,} labeled ones: {t.ratio} for each "
             f"({limit}), {t.images} in a batch (at most {device.images})."

@@ -172,8 +172,8 @@ def test_unbiased_teacher_has_the_settings_of_its_original():
     teacher = hook(config, "BurnInTeacherHook")
     assert (teacher.burn_in, teacher.momentum) == (2000, pytest.approx(0.0004))
     sampler = config.train_dataloader.sampler
-    # 32 + 32 images on 8 GPUs.
-    assert (sampler.labeled, sampler.unlabeled, config.train_dataloader.batch_size) == (4, 4, 8)
+    # 32 + 32 images in 8 parts; one process has them all.
+    assert (sampler.labeled, sampler.unlabeled, config.train_dataloader.batch_size) == (4, 4, 64)
     assert model.semi_train_cfg.unsup_weight == 4
     assert config.param_scheduler[-1].milestones == []
     labeled, unlabeled = config.train_dataloader.dataset.datasets

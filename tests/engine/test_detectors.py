@@ -16,6 +16,7 @@ from gbss.engine import train as engine
 from gbss.engine.detect import detect
 from gbss.engine.train import train
 from gbss.errors import GbssError
+from gbss.evaluation.detections import read_detections
 from gbss.experiments import load_experiments
 
 PLAIN = load_experiments().rows["soft-teacher"]
@@ -235,7 +236,7 @@ def test_calibration_changes_scores_of_minority_classes_and_nothing_else(run_in,
     found = []
     for each in (run, ours):
         detect(each, each.detections)
-        found.append(json.loads(each.detections.read_text()))
+        found.append(list(read_detections(each.detections).entries()))
     by_place = [
         {(e["image_id"], e["category_id"], *e["bbox"]): e["score"] for e in part} for part in found
     ]

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from gbss.detection.checkpoints import read_checkpoint
-from gbss.detection.training_log import FILE, read_training_log
+from gbss.detection.training_log import read_training_log
 from gbss.engine import train as engine
 from gbss.engine.train import train
 from gbss.experiments import load_experiments
+from gbss.grid.place import TRAINING_LOG
 from gbss.rows import DETECTORS, LOSSES, refusals
 
 ROW = load_experiments().rows["soft-teacher"]
@@ -131,7 +132,7 @@ def check(values, run, target, iterations):
     differing = [key for key in whole if not torch.equal(whole[key], resumed[key])]
     assert not differing
     assert all(value.isfinite().all() for value in whole.values())
-    logs = [read_training_log(folder / FILE) for folder in (run.folder, target)]
+    logs = [read_training_log(folder / TRAINING_LOG) for folder in (run.folder, target)]
     for key in logs[0]:
         assert np.array_equal(logs[0][key], logs[1][key], equal_nan=True), key
     assert logs[0]["skipped"].sum() == 0
@@ -183,7 +184,7 @@ def test_every_loss_trains_with_the_whole_method(run_in, tiny_scale, tmp_path, l
     )
     run = prepare(run_in, tiny_scale, None, tmp_path / "run", values, 4)
     train(run)
-    log = read_training_log(run.folder / FILE)
+    log = read_training_log(run.folder / TRAINING_LOG)
     assert np.isfinite(log["weights"]).all()
     assert (log["positive"].sum((0, 2)) > 0).all()
 

@@ -50,7 +50,7 @@ def test_a_cpu_gets_the_settings_of_the_demo():
     }
     assert found["optimizer"] == vars(demo.optimizer)
     assert found["method"] == pytest.approx(vars(demo.method), rel=0.02)
-    assert found["batch"] | {"ratio": "fixed"} == vars(demo.batch)
+    assert found["batch"] | {"ratio": "fixed", "parts": 1} == vars(demo.batch)
     assert found["pretraining"] == demo.pretraining
     assert "128 x 128" in text
 

@@ -22,6 +22,7 @@ case $1 in
     draw) for name in train val; do new build/data/$2/$name.json; done ;;
     split) for name in labeled unlabeled unlabeled_hidden val; do
         new build/splits/$2/$name.json; done ;;
+    labels) new build/splits/$2/all.json ;;
     pretrain) new build/$3/backbone.pth ;;
     train) new $(run "$@")/model.pth ;;
     detect) new $(run "$@")/detections.npz ;;
@@ -135,6 +136,22 @@ def test_published_records_of_a_fresh_clone_are_used(finished):
     assert finished.jobs("--config", "scale=smoke", "results=results", "--", *TARGETS) == {
         "table": 2
     }
+
+
+def test_published_records_are_not_made_again_for_the_sake_of_new_ones(repository, tmp_path):
+    checkout = Checkout(repository, tmp_path)
+    for row in ("gbss", "gbss-beta-03", "gbss-direct"):
+        folder = f"results/runs/demo/mini-coco/{row}"
+        shutil.copytree(repository / folder, tmp_path / folder)
+    config = ("--config", "scale=demo", "results=results", "--")
+    first = {"draw": 1, "split": 1, "pretrain": 1}
+    runs = dict.fromkeys(("train", "detect", "evaluate", "publish"), 3)
+    assert checkout.jobs(*config, *TARGETS) == first | runs | {"table": 2}
+
+    record = tmp_path / "results/runs/demo/mini-coco/gbss-direct/seed-2.json"
+    record.unlink()
+    runs = dict.fromkeys(runs, 4)
+    assert checkout.jobs(*config, *TARGETS) == first | runs | {"table": 2}
 
 
 @pytest.mark.slow

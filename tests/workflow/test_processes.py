@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from gbss.detection.checkpoints import read_checkpoint
-from gbss.state import read_failure, read_progress
+from gbss.notes import read_failure, read_progress
 
 RUN = "build/two/runs/mini-coco/gbss/seed-1"
 

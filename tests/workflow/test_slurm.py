@@ -31,7 +31,13 @@ def _partition():
 def test_from_nothing_to_tables(repository, tmp_path):
     partition = _partition()
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(repository / "Snakefile")]
-    command += ["--profile", str(repository / "slurm"), "--directory", str(tmp_path), "table_solver"]
+    command += [
+        "--profile",
+        str(repository / "slurm"),
+        "--directory",
+        str(tmp_path),
+        "table_solver",
+    ]
     command += ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10"]
     command += ["--set-resources", "train:gpu=1", "detect:gpu=1", "--config", "scale=smoke"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "GBSS_PARTITION": partition}

@@ -2,7 +2,7 @@
 
 PLACE = Place(SCALE.scale, "{task}", "{row}", "{seed}")
 RUN = str(PLACE.folder)
-RECORD = f"build/{SCALE.scale}/records/{{task}}/{{row}}/seed-{{seed}}.json"
+RECORD = str(PLACE.evaluated)
 PUBLISHED = str(PLACE.record(Path(RESULTS)))
 TABLE = f"{RESULTS}/tables/{SCALE.place}/{{table}}"
 FIGURE = f"{RESULTS}/figures/{SCALE.place}/{{figure}}"
@@ -56,13 +56,21 @@ def fetch_command(task):
 
 
 def runs_of(rows):
-    """Published records of rows at this scale, for every planned seed."""
-    return [place.record(Path(RESULTS)) for place in GRID.places(rows)]
+    """Published records of rows at this scale that a job makes or has made here."""
+    here, results = GRID.places(rows), Path(RESULTS)
+    return [place.record(results) for place in here if not GRID.is_kept(place, results)]
 
 
 def records_of_table(wildcards):
-    """Records of all rows of a table."""
+    """Records of all rows of a table, but for those that were published elsewhere."""
     return runs_of(EXPERIMENTS.rows_of(wildcards.table))
+
+
+def kept_records(wildcards):
+    """What tells when a record that was published elsewhere changes: the table is rendered anew."""
+    here, results = GRID.places(EXPERIMENTS.rows_of(wildcards.table)), Path(RESULTS)
+    kept = [place.record(results) for place in here if GRID.is_kept(place, results)]
+    return [(str(path), sha256(path)) for path in kept]
 
 
 def data_of_all(wildcards):

@@ -21,6 +21,7 @@ rule table:
         "../../environment.yml"
     params:
         shown=shown,
+        kept=kept_records,
         summary=SCALE.summary,
         results=Path(RESULTS),
         scale=AT_SCALE,
@@ -38,6 +39,8 @@ for name in GRID.tables():
             f"table_{name}"
         input:
             multiext(TABLE.format(table=name), ".md", ".csv", ".tex"),
+            # A table that was rendered before all of its runs were there is not up to date.
+            runs_of(EXPERIMENTS.rows_of(name)),
         localrule: True
         message:
             f"the table {name} is up to date: {TABLE.format(table=name)}.md"
@@ -58,6 +61,7 @@ for row in GRID.rows():
 rule all_tables:
     input:
         data_of_all,
+        runs_of(GRID.rows()),
         [
             multiext(TABLE.format(table=name), ".md", ".csv", ".tex")
             for name in GRID.tables()
