@@ -68,6 +68,13 @@ def _configured(profile: Path) -> dict[str, str]:
     return config
 
 
+def _targets(options: argparse.Namespace, grid: Grid) -> list[str]:
+    """What was asked for; figures by the rows that they compare."""
+    from gbss.reporting.figure import row_targets
+
+    return row_targets(grid, options.targets or ["all_tables"])
+
+
 def _rows(options: argparse.Namespace) -> None:
     from gbss.grid.cost import Costs
     from gbss.grid.state import state_of
@@ -75,7 +82,7 @@ def _rows(options: argparse.Namespace) -> None:
 
     grid, results = _grid(options)
     costs = Costs(grid.scale, [Path("results")])
-    rows, _ = grid.chosen(options.targets or ["all_tables"])
+    rows, _ = grid.chosen(_targets(options, grid))
     listed = []
     for row in rows:
         places = grid.places([row])
@@ -102,4 +109,4 @@ def _plan(options: argparse.Namespace) -> None:
 
     grid, results = _grid(options)
     costs = Costs(grid.scale, [Path("results")])
-    print(plan_text(make_plan(grid, options.targets or ["all_tables"], results, costs)))
+    print(plan_text(make_plan(grid, _targets(options, grid), results, costs)))

@@ -84,7 +84,6 @@ def _means(model: Any, loader: Any, truth: Annotations) -> ClassLogits:
 
 def _scores(head: Any, logits: Tensor) -> Tensor:
     """The scores that the head makes of logits."""
-    if head.custom_activation:
-        scores: Tensor = head.loss_cls.get_activation(logits)
-        return scores
-    return logits.softmax(1)
+    own = head.own_loss
+    scores: Tensor = logits.softmax(1) if own is None else own.get_activation(logits)
+    return scores

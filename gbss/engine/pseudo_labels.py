@@ -87,7 +87,9 @@ def _look(model: Any, loader: Any, category_ids: Ints) -> tuple[Ints, Ints, Floa
     boxes, scores = [np.zeros((0, 4))], [np.zeros(0)]
     with torch.no_grad():
         for batch in track(loader, "looking at unlabeled images"):
-            for sample in model.test_step(batch):
+            prepared = model.data_preprocessor(batch, False)
+            # The teacher itself: what a row does to its final results is not in its pseudo labels.
+            for sample in model.teacher.predict(prepared["inputs"], prepared["data_samples"]):
                 found = sample.pred_instances.cpu().numpy()
                 low, high = found.bboxes[:, :2], found.bboxes[:, 2:]
                 images.append(np.full(len(found.scores), sample.img_id, np.int64))

@@ -23,7 +23,12 @@ WITHOUT_AND_WITH_GBR = ("soft-teacher-rfs", "gbss-gbr")
 """Rows that differ in GbR alone."""
 
 OPTIONAL = frozenset({"eqlv2", "daso", "defrcn"})
-"""Methods that the paper shows, too: left out while no row has them."""
+"""Methods that the paper shows, too: left out while there is no row or run of them."""
+
+
+def optional_rows(task: str) -> frozenset[str]:
+    """The ids that rows of these methods have for a task."""
+    return frozenset(PREFIXES.get(task, "") + name for name in OPTIONAL)
 
 
 def compared_rows(experiments: Experiments, task: str, names: Sequence[str]) -> tuple[Row, ...]:

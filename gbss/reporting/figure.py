@@ -14,7 +14,7 @@ from gbss import tasks
 from gbss.errors import GbssError, fail, nearest
 from gbss.files import write_text
 from gbss.grid import Grid
-from gbss.reporting.compared import BASE_AND_OURS, compared_rows
+from gbss.reporting.compared import BASE_AND_OURS, compared_rows, optional_rows
 from gbss.reporting.figures.saving import save
 from gbss.reporting.study import Need, Study
 
@@ -54,6 +54,7 @@ class Figure:
         compared: Names of the rows that it compares, see `gbss.reporting.compared`.
         paper: Number of the paper's figure; None: it has none like it.
         of_a_class: Whether it shows one class, which can be chosen.
+        one_seed: Whether one run of each row is enough.
     """
 
     title: str
@@ -64,6 +65,7 @@ class Figure:
     compared: tuple[str, ...] = BASE_AND_OURS
     paper: int | None = None
     of_a_class: bool = False
+    one_seed: bool = False
 
 
 @cache
@@ -127,7 +129,8 @@ def study_of(
             "--class", found=repr(class_name), expected="a figure that shows one class", fix=fix
         )
     shown = compared_rows(grid.experiments, task, rows or figure.compared)
-    return Study(scale, tasks.get(scale.tasks[task]), shown, results, class_name)
+    left_out = frozenset() if rows else optional_rows(task)
+    return Study(scale, tasks.get(scale.tasks[task]), shown, results, class_name, left_out)
 
 
 def path_of(name: str, study: Study, rows: Sequence[str] | None = None) -> Path:
@@ -146,6 +149,25 @@ def drawable(grid: Grid, results: Path) -> dict[str, tuple[Figure, Study]]:
         except GbssError:
             continue
     return found
+
+
+def row_targets(grid: Grid, targets: Sequence[str]) -> list[str]:
+    """Targets with the rows that they compare in the place of figures.
+
+    Args:
+        grid: Rows and scale.
+        targets: Of the workflow: ``all_figures``, ``figure_<name>`` or any other.
+    """
+    shown = {
+        f"figure_{name.replace('-', '_')}": its for name, its in drawable(grid, Path()).items()
+    }
+    found: dict[str, None] = {}
+    for target in targets:
+        its = shown if target == "all_figures" else {target: shown.get(target)}
+        for name, pair in its.items():
+            rows = [name] if pair is None else [f"row_{row.id}" for row in pair[1].rows]
+            found |= dict.fromkeys(row.replace("-", "_") for row in rows)
+    return list(found)
 
 
 def make(figure: Figure, study: Study, path: Path) -> str:
@@ -167,10 +189,13 @@ def make(figure: Figure, study: Study, path: Path) -> str:
     from matplotlib import rc_context
 
     numbers = path.with_name(f"{path.name}.csv")
+    asked, study = study, study.present(figure.needs)
     faults = study.missing(figure.needs)
     if not faults:
         write_numbers(figure, study, numbers)
         said = f"from {', '.join(row.id for row in study.rows)}"
+        if absent := [row.id for row in asked.rows if row not in study.rows]:
+            said += f"; without {', '.join(absent)}, of which there is no run"
     elif numbers.exists():
         said = f"again from {numbers}: not all of its runs are here"
     else:

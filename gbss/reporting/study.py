@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +47,7 @@ class Study:
         rows: What is compared, the baseline first, ours last.
         results: Folder of results; holds the records.
         class_name: The class that a figure of one class shows; None: the figure's choice.
+        optional: Ids of the rows that are left out while they have no run.
     """
 
     scale: Scale
@@ -54,6 +55,7 @@ class Study:
     rows: tuple[Row, ...]
     results: Path
     class_name: str | None = None
+    optional: frozenset[str] = frozenset()
 
     @cached_property
     def group_of(self) -> Mapping[str, str]:
@@ -121,22 +123,34 @@ class Study:
         """The planned runs of a row."""
         return [Place(self.scale.scale, self.task.name, row.id, seed) for seed in self.scale.seeds]
 
+    def has(self, row: Row, need: Need) -> bool:
+        """Whether any run of a row has left a file."""
+        return any(self.file(need, place).exists() for place in self.places(row))
+
+    def present(self, needs: Sequence[Need]) -> Study:
+        """The study without the optional rows that have no run."""
+        rows = [
+            row
+            for row in self.rows
+            if row.id not in self.optional or all(self.has(row, need) for need in needs)
+        ]
+        return replace(self, rows=tuple(rows))
+
     def missing(self, needs: Sequence[Need]) -> list[Fault]:
         """Rows without a single run that has left the files a figure needs, with the remedy."""
         faults = []
         for need in needs:
             for row in self.rows:
-                places = self.places(row)
-                if any(self.file(need, place).exists() for place in places):
-                    continue
-                faults.append(
-                    Fault(
-                        str(self.file(need, places[0])),
-                        found="no such file, nor one of another seed",
-                        expected=f"what a finished run of the row {row.id!r} leaves",
-                        fix=self._remedy(need, places[0]),
+                if not self.has(row, need):
+                    first = self.places(row)[0]
+                    faults.append(
+                        Fault(
+                            str(self.file(need, first)),
+                            found="no such file, nor one of another seed",
+                            expected=f"what a finished run of the row {row.id!r} leaves",
+                            fix=self._remedy(need, first),
+                        )
                     )
-                )
         return faults
 
     def _remedy(self, need: Need, place: Place) -> str:

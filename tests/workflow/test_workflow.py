@@ -210,3 +210,13 @@ def test_the_whole_pipeline_at_the_smallest_scale(snakemake, repository, tmp_pat
     assert "Nothing to be done" in snakemake("table_headline")
     labeled = json.loads((tmp_path / "build/splits/mini-coco/labeled.json").read_text())
     assert labeled["annotations"]
+
+
+def test_a_figure_asks_for_what_its_runs_must_leave(snakemake):
+    said = snakemake("-n", "-p", "figure_prediction_scores", profile="workflow/profiles/demo")
+    jobs = planned(said)
+    assert (jobs["train"], jobs["detect"], jobs["class_logits"]) == ("6", "6", "6")
+    assert "gbss figure prediction-scores --scale demo --results build/demo/results" in said
+    # One run of each method is enough for panels.
+    jobs = planned(snakemake("-n", "figure_qualitative_objects365"))
+    assert (jobs["train"], jobs["detect"]) == ("2", "2")

@@ -173,14 +173,15 @@ def shown(wildcards):
 def files_of_figure(wildcards):
     """What a figure is made from: files of all planned runs, and annotations."""
     figure, study = FIGURES[wildcards.figure]
-    places = [place for row in study.rows for place in study.places(row)]
+    runs = 1 if figure.one_seed else None
+    places = [place for row in study.rows for place in study.places(row)[:runs]]
     # A log is no output of its own: it is there when the weights are.
-    runs = [
+    files = [
         place.model if need is Need.LOG else study.file(need, place)
         for need in figure.needs
         for place in places
     ]
-    return runs + study.annotations(figure.needs)
+    return files + study.annotations(figure.needs)
 
 
 def drawn(wildcards):

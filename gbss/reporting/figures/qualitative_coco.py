@@ -13,5 +13,6 @@ FIGURE = Figure(
     numbers=numbers,
     draw=draw,
     compared=("soft-teacher-rfs", "daso", "defrcn", "gbss"),
+    one_seed=True,
     paper=8,
 )

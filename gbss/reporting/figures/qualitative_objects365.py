@@ -14,5 +14,6 @@ FIGURE = Figure(
     numbers=numbers,
     draw=draw,
     compared=("soft-teacher-rfs", "eqlv2", "defrcn", "gbss"),
+    one_seed=True,
     paper=9,
 )

@@ -10,6 +10,7 @@ from matplotlib.image import imsave
 from gbss import tasks
 from gbss.evaluation import record
 from gbss.evaluation.class_logits import ClassLogits, write_class_logits
+from gbss.evaluation.detections import read_detections, write_columns
 from gbss.evaluation.per_class import PerClass
 from gbss.evaluation.pseudo_labels import PseudoLabels, write_pseudo_labels
 from gbss.experiments import load_experiments
@@ -112,7 +113,7 @@ class World:
         np.savez(place.training_log, **self.logs[key])
         self._write_losses(place.folder)
         self.detections[key] = self._found()
-        place.detections.write_text(json.dumps(self.detections[key]))
+        write_columns(place.detections, read_detections(self.detections[key]))
         columns = {
             name: [each[name] for each in self.detections[key]] for name in self.detections[key][0]
         }

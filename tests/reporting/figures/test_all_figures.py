@@ -10,7 +10,16 @@ from gbss.errors import GbssError
 from gbss.experiments import load_experiments
 from gbss.grid import Grid
 from gbss.reporting.compared import PREFIXES, compared_rows
-from gbss.reporting.figure import drawable, figure_named, figures, make, path_of, study_of
+from gbss.reporting.figure import (
+    drawable,
+    figure_named,
+    figures,
+    make,
+    path_of,
+    row_targets,
+    study_of,
+)
+from gbss.reporting.plotting import seeds_in_words
 from gbss.scales import load_scale
 
 
@@ -99,3 +108,30 @@ def test_the_command(world, capsys):
     assert "--scale demo" in capsys.readouterr().err
     assert main(["figure", "class-distribution"]) == 1
     assert "--task mini-coco" in capsys.readouterr().err
+
+
+def test_methods_of_the_paper_without_a_run_are_left_out_and_named(world):
+    name, figure = figure_named("8")
+    said = make(figure, world.study(figure), world.folder / name)
+    assert said == "from soft-teacher-rfs, gbss; without daso, defrcn, of which there is no run"
+    # Asked for by name, they must be there.
+    asked = world.study(figure, rows=("daso", "gbss"))
+    with pytest.raises(GbssError, match="gbss detect --scale smoke --row daso --seed 1"):
+        make(figure, asked, world.folder / "asked")
+
+
+def test_the_number_of_seeds_stands_above_the_figure(world):
+    study = world.study(figures()["gradient-norms"])
+    table = world.numbers(figures()["gradient-norms"])
+    assert seeds_in_words(table, study) == "2 seeds"
+    fewer = table[(table["row"] != "gbss") | (table["seed"] == 2)]
+    assert seeds_in_words(fewer, study) == "seeds: Soft Teacher + RFS 2, GbSS 1"
+
+
+def test_a_plan_for_figures_names_their_rows():
+    grid = Grid(load_scale("demo"), load_experiments())
+    targets = row_targets(grid, ["figure_gradients_of_a_class", "table_headline", "row_gbss"])
+    assert targets == ["row_soft_teacher_rfs", "row_gbss_gbr", "table_headline", "row_gbss"]
+    every = row_targets(grid, ["all_figures"])
+    assert {"row_daso", "row_lvis_gbss", "row_objects365_soft_teacher_rfs"} <= set(every)
+    grid.chosen(every)

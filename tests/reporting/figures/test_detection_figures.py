@@ -20,7 +20,7 @@ def found(world):
     truth = read(world.folder / "build/splits/mini-coco/val.json")
 
     def found(row, seed):
-        path = world.folder / f"build/smoke/runs/mini-coco/{row}/seed-{seed}/detections.json"
+        path = world.folder / f"build/smoke/runs/mini-coco/{row}/seed-{seed}/detections.npz"
         return read_found(path, truth), truth
 
     return found
@@ -109,3 +109,13 @@ def test_the_panels_are_drawn_and_a_missing_image_is_named(world):
         path.unlink()
     with pytest.raises(GbssError, match=r"an image that the figure shows"):
         world.drawn(qualitative_coco.FIGURE)
+
+
+def test_no_gain_and_no_loss_is_said(world):
+    for seed in (1, 2):
+        folder = world.folder / "build/smoke/runs/mini-coco"
+        (folder / f"gbss/seed-{seed}/detections.npz").write_bytes(
+            (folder / f"soft-teacher-rfs/seed-{seed}/detections.npz").read_bytes()
+        )
+    (axes, *_) = world.drawn(qualitative_coco.FIGURE).axes
+    assert axes.texts[0].get_text() == "no image with a gain or a loss"
