@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 HATCHES = (None, "////", "....", "xxxx")
 """Of the rows before the last: the baseline's bars are hollow."""
 
+FEW = 40
+"""So many classes have names of the usual size."""
+
 GAP = 0.7
 """Between two groups, in widths of a class."""
 
@@ -38,7 +41,7 @@ def bars_of_classes(
         classes: What stands on the axis, by groups.
     """
     grouped_bars(axes, numbers, "class", column, study, {n: study.group_of[n] for n in classes})
-    axes.tick_params(axis="x", labelrotation=90)
+    axes.tick_params(axis="x", labelrotation=90, labelsize=7 if len(classes) <= FEW else 4.5)
 
 
 def bars_of_groups(axes: Axes, numbers: pd.DataFrame, column: str, study: Study) -> None:

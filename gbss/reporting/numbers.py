@@ -125,17 +125,20 @@ def by_group_over_training(
     return lines
 
 
-def shown_classes(numbers: pd.DataFrame, study: Study, most: int = 40) -> list[str]:
-    """The classes of the numbers in the order of their groups, of large tasks the first of each.
+def shown_classes(numbers: pd.DataFrame, study: Study, most: int = 100) -> list[str]:
+    """The classes of the numbers in the order of their groups.
 
     Args:
-        numbers: With ``class``.
+        numbers: With ``class`` and ``objects``.
         study: Gives the groups.
-        most: Classes that fit on an axis.
+        most: Classes that fit on an axis; of more, those of each group with the most objects.
     """
-    present = set(numbers["class"])
-    each = most // len(study.task.groups)
-    groups = [[name for name in names if name in present] for names in study.task.groups.values()]
+    objects = numbers.groupby("class")["objects"].max().to_dict()
+    groups = [[name for name in names if name in objects] for names in study.task.groups.values()]
     if sum(map(len, groups)) > most:
-        groups = [names[:each] for names in groups]
+        each = most // len(groups)
+        kept = {
+            name for names in groups for name in sorted(names, key=lambda n: -objects[n])[:each]
+        }
+        groups = [[name for name in names if name in kept] for names in groups]
     return [name for names in groups for name in names]

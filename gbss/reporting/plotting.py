@@ -107,9 +107,9 @@ def courses_of_groups(axes: Axes, numbers: pd.DataFrame, column: str, study: Stu
                 axes,
                 numbers[(numbers["row"] == row) & (numbers["group"] == group)],
                 column,
-                color=style_of(group).line,
                 linestyle=line_of(place, len(rows)),
                 label=f"{group_label(group)}, {label}",
+                **_marked(group, hollow=place < len(rows) - 1),
             )
     _over_training(axes)
 
@@ -129,12 +129,22 @@ def ranges_of_groups(axes: Axes, numbers: pd.DataFrame, study: Study) -> None:
     for group in groups:
         its = numbers[numbers["group"] == group].groupby("iteration")
         mean, low, high = (its[name].mean() for name in ("mean", "lowest", "highest"))
-        behind = group == BACKGROUND
-        colour = OBJECT if behind else style_of(group).line
-        line = "--" if behind else "-"
-        axes.plot(mean.index, mean, label=group_label(group), color=colour, linestyle=line)
-        axes.fill_between(mean.index, low, high, color=colour, alpha=0.18, lw=0)
+        look = {"color": OBJECT, "linestyle": "--"} if group == BACKGROUND else _marked(group)
+        axes.plot(mean.index, mean, label=group_label(group), **look)
+        axes.fill_between(mean.index, low, high, color=look["color"], alpha=0.18, lw=0)
     _over_training(axes)
+
+
+def _marked(group: str, *, hollow: bool = False) -> dict[str, Any]:
+    """A line with the group's colour and, for print without colours, now and then its marker."""
+    style = style_of(group)
+    return {
+        "color": style.line,
+        "marker": style.marker,
+        "markevery": 0.11,
+        "markersize": 3.5,
+        "markerfacecolor": "white" if hollow else style.line,
+    }
 
 
 def _over_training(axes: Axes) -> None:

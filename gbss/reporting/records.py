@@ -48,17 +48,23 @@ def load_records(
                     fix="move the file to the path of its run, or publish the run again",
                 )
             )
-        faults.extend(_outdated(record, settings, str(path)))
+        faults.extend(outdated(record["settings"], settings, str(path)))
         records.append(record)
     if faults:
         raise GbssError(*faults)
     return sorted(records, key=lambda record: record["run"]["seed"])
 
 
-def _outdated(record: Record, settings: Mapping[str, Any], where: str) -> list[Fault]:
+def outdated(made_with: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> list[Fault]:
+    """Where the settings of a run are not those that runs of its row have now.
+
+    Args:
+        made_with: Of the run; may hold more.
+        settings: As for `load_records`.
+        where: The file that the run's stand in.
+    """
     found, expected = (
-        _flat({key: all_.get(key, {}) for key in settings})
-        for all_ in (record["settings"], settings)
+        _flat({key: all_.get(key, {}) for key in settings}) for all_ in (made_with, settings)
     )
     return [
         Fault(

@@ -10,15 +10,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from gbss.errors import Fault, fail
+from gbss.errors import Fault, GbssError, fail
 from gbss.evaluation.class_logits import ClassLogits, read_class_logits
 from gbss.evaluation.found import Found, read_found
 from gbss.evaluation.pseudo_labels import PseudoLabels, read_pseudo_labels
 from gbss.evaluation.record import Record
 from gbss.experiments import Row
+from gbss.files import read_json
 from gbss.grid import Place
 from gbss.grid.logs import Arrays, read_losses, read_training_log
-from gbss.reporting.records import load_records
+from gbss.reporting.records import load_records, outdated
 from gbss.scales import Scale
 from gbss.splits.annotations import Annotations
 from gbss.splits.annotations import read as read_annotations
@@ -197,4 +198,11 @@ class Study:
         for row in self.rows:
             for place in self.places(row):
                 if (path := self.file(need, place)).exists():
+                    self._check(row, place)
                     yield row, place.seed, read(path)
+
+    def _check(self, row: Row, place: Place) -> None:
+        """Refuses a run of other settings: it would pass for something that it is not."""
+        settings = read_json(place.manifest, what="manifest of a run").get("settings", {})
+        if faults := outdated(settings, self.scale.settings(row), str(place.manifest)):
+            raise GbssError(*faults)

@@ -111,6 +111,8 @@ class World:
             "images_by_copies": random.integers(0, 9, (steps, 16)) + np.eye(16, dtype=int)[0],
         }
         np.savez(place.training_log, **self.logs[key])
+        settings = self.grid.scale.settings(self.grid.experiments.rows[row])
+        place.manifest.write_text(json.dumps({"settings": settings}))
         self._write_losses(place.folder)
         self.detections[key] = self._found()
         write_columns(place.detections, read_detections(self.detections[key]))
