@@ -61,6 +61,9 @@ include: "workflow/rules/report.smk"
 onstart:
     # Not in the jobs themselves, which start Snakemake, too.
     if workflow.executor_plugin.name == "slurm":
+        import snakemake_executor_plugin_slurm
+
+        slurm.wait_for_controller(snakemake_executor_plugin_slurm)
         slurm.take_over(Path.cwd())
 
 

@@ -1,15 +1,18 @@
-"""Jobs that a killed workflow has left in Slurm's queue."""
+"""What the workflow needs of Slurm: one workflow in a folder, and patience with its controller."""
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from gbss.errors import fail
+from gbss.errors import GbssError, fail
 from gbss.locks import locked
 
 PREFIX = "gbss_"
@@ -17,6 +20,9 @@ PREFIX = "gbss_"
 
 ENDING = 600.0
 """Seconds in which a cancelled job has to end."""
+
+PAUSE = 20.0
+"""Seconds between two questions to a Slurm that does not answer."""
 
 CONTROLLER = Path(".snakemake/gbss-controller")
 """Folder, under the workflow's, that is locked by the one workflow that submits from there."""
@@ -72,6 +78,57 @@ def take_over(folder: Path) -> None:
             )
         time.sleep(2)
     _tell("they have ended; their trainings go on from their checkpoints")
+
+
+def wait_for_controller(executor: Any) -> None:
+    """Lets Snakemake's executor wait while Slurm's controller restarts or is out of reach.
+
+    By itself, version 2.6.1 forgets all jobs when one question for their states fails, and then
+    waits for them for ever; it asks ``sacct`` when it cannot read the controller's settings; and it
+    counts a job that could not be submitted as failed.
+
+    Args:
+        executor: The module `snakemake_executor_plugin_slurm`; changed.
+    """
+    ask, age = executor.query_job_status, executor.get_min_job_age
+    submit = executor.Executor.run_jobs
+    known: list[int] = []
+
+    async def patient_ask(command: str, logger: Any) -> Any:
+        told = False
+        while (found := await ask(command, logger)) == (None, None):
+            if not told:
+                _tell(f"`{command.split(maxsplit=1)[0]}` fails; asking again every {PAUSE:.0f} s")
+                told = True
+            await asyncio.sleep(PAUSE)
+        return found
+
+    def last_known_age() -> int | None:
+        if (found := age()) is not None:
+            known[:] = [found]
+        return known[0] if known else None
+
+    def patient_submit(self: Any, jobs: Sequence[Any]) -> None:
+        told = False
+        while not _answers():
+            if not told:
+                _tell(f"jobs are ready, but `squeue` fails; trying again every {PAUSE:.0f} s")
+                told = True
+            time.sleep(PAUSE)
+        submit(self, jobs)
+
+    executor.query_job_status = patient_ask
+    executor.get_min_job_age = last_known_age
+    executor.Executor.run_jobs = patient_submit
+    last_known_age()
+
+
+def _answers() -> bool:
+    try:
+        _call("squeue", "--me", "--noheader")
+    except GbssError:
+        return False
+    return True
 
 
 def jobs_from(folder: Path) -> list[Job]:

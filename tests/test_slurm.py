@@ -1,3 +1,4 @@
+import asyncio
 import os
 import subprocess
 import sys
@@ -72,3 +73,51 @@ def test_a_second_workflow_in_the_same_folder_is_refused_and_cancels_nothing(clu
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert f"running a workflow in this folder: process {os.getpid()}" in done.stderr
     assert not (cluster / "cancelled").exists()
+
+
+@pytest.fixture
+def executor():
+    """Snakemake's executor, which is put back as it was."""
+    module = pytest.importorskip("snakemake_executor_plugin_slurm")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("query_job_status", "get_min_job_age"):
+            patch.setattr(module, name, getattr(module, name))
+        patch.setattr(module.Executor, "run_jobs", module.Executor.run_jobs)
+        patch.setattr(slurm, "PAUSE", 0.01)
+        yield module
+
+
+def test_a_question_that_fails_is_asked_again(executor, monkeypatch, capsys):
+    answers = [(None, None), (None, None), ({"17": "RUNNING"}, 0.1)]
+
+    async def ask(command, logger):
+        return answers.pop(0)
+
+    monkeypatch.setattr(executor, "query_job_status", ask)
+    slurm.wait_for_controller(executor)
+    found = asyncio.run(executor.query_job_status("squeue --name gbss_1", None))
+    assert found == ({"17": "RUNNING"}, 0.1)
+    assert capsys.readouterr().err.count("`squeue` fails") == 1
+
+
+def test_a_lost_controller_does_not_change_whom_is_asked(executor, monkeypatch):
+    ages = [900, None]
+    monkeypatch.setattr(executor, "get_min_job_age", lambda: ages.pop(0))
+    slurm.wait_for_controller(executor)
+    assert executor.get_min_job_age() == 900
+
+
+def test_jobs_are_submitted_when_slurm_answers_again(executor, cluster, monkeypatch, capsys):
+    submitted = []
+    broken = cluster / "squeue.broken"
+    broken.touch()
+
+    def sleep(_):
+        broken.unlink()
+
+    monkeypatch.setattr(executor.Executor, "run_jobs", lambda self, jobs: submitted.extend(jobs))
+    monkeypatch.setattr(slurm.time, "sleep", sleep)
+    slurm.wait_for_controller(executor)
+    executor.Executor.run_jobs(None, ["train"])
+    assert submitted == ["train"]
+    assert "jobs are ready, but `squeue` fails" in capsys.readouterr().err
