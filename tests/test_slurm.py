@@ -2,6 +2,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -116,7 +117,8 @@ def test_jobs_are_submitted_when_slurm_answers_again(executor, cluster, monkeypa
         broken.unlink()
 
     monkeypatch.setattr(executor.Executor, "run_jobs", lambda self, jobs: submitted.extend(jobs))
-    monkeypatch.setattr(slurm.time, "sleep", sleep)
+    # Not the function itself, which other threads use, too.
+    monkeypatch.setattr(slurm, "time", SimpleNamespace(sleep=sleep))
     slurm.wait_for_controller(executor)
     executor.Executor.run_jobs(None, ["train"])
     assert submitted == ["train"]
