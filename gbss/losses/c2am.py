@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -84,15 +85,37 @@ class C2AMLoss(ClassificationLoss):
 
     def _moved(self, logits: Tensor, labels: Tensor) -> Tensor:
         """(N, C) logits with all margins."""
-        margins = self.margins(labels).to(logits.dtype)
-        cosine = (logits / self.scale).clamp(-1, 1)
-        # Where sinθ = 0 its slope is infinite, and the margin moves nothing.
-        sine = (1 - cosine**2).clamp(min=torch.finfo(torch.float32).eps).sqrt()
-        turn = margins.cos()
-        moved = cosine * turn - sine * margins.sin()
-        moved = torch.where(cosine < -turn, -1.0, moved)
-        # Without a margin exactly the logit: also where rounding took the cosine beyond 1.
-        return torch.where(margins > 0, self.scale * moved, logits)
+        with torch.no_grad():
+            margins = self.margins(labels).to(logits.dtype)
+            turn, shift = margins.cos(), margins.sin()
+            cosine = (logits / self.scale).clamp_(-1, 1)
+            square = 1 - cosine**2
+            least = torch.finfo(torch.float32).eps
+            sine = square.clamp(min=least).sqrt_()
+            moved = self.scale * (cosine * turn - sine * shift)
+            # Where sinθ = 0 its slope is infinite, and the margin moves nothing.
+            slope = turn + torch.where(square > least, shift * cosine / sine, 0.0)
+            beyond = cosine < -turn
+            # Without a margin exactly the logit: also where rounding took the cosine beyond 1.
+            without = margins == 0
+            moved = torch.where(without, logits, moved.masked_fill_(beyond, -self.scale))
+            slope = slope.masked_fill_(beyond, 0.0).masked_fill_(without, 1.0)
+        found: Tensor = _Sloped.apply(logits, moved, slope)
+        return found
+
+
+class _Sloped(torch.autograd.Function):
+    """Values and slopes of a function of single logits: one step back instead of many."""
+
+    @staticmethod
+    def forward(context: Any, logits: Tensor, values: Tensor, slopes: Tensor) -> Tensor:
+        context.save_for_backward(slopes)
+        return values
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (slopes,) = context.saved_tensors
+        return gradients[0] * slopes, None, None
 
 
 def at_least_tiny(norms: Tensor) -> Tensor:

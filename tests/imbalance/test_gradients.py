@@ -10,6 +10,7 @@ from gbss.errors import GbssError
 from gbss.imbalance.gradients import (
     GradientStatistics,
     gradient_matrix,
+    matrix_of_gradients,
     positive_negative,
     sigmoid_gradient_matrix,
 )
@@ -281,6 +282,20 @@ def test_statistics_resume_from_their_state_to_the_last_digit(variant: str) -> N
             statistics.step()
     assert torch.equal(whole.running, resumed.running)
     assert set(whole.state_dict()) == {"running", "updates", "skipped"}
+
+
+def test_the_matrix_of_any_gradients_is_that_of_cross_entropy_for_its_gradients() -> None:
+    generator = torch.Generator().manual_seed(8)
+    logits = torch.randn(30, 5, generator=generator)
+    labels = torch.randint(4, (30,), generator=generator)  # class 4 has no samples
+    weights = torch.rand(30, generator=generator)
+    gradients = logits.softmax(1) - torch.nn.functional.one_hot(labels, 5)
+    found = matrix_of_gradients(gradients, labels, weights)
+    torch.testing.assert_close(found, gradient_matrix(logits, labels, weights))
+    assert (found[:, 4] == 0).all()
+    plain = matrix_of_gradients(gradients.half(), labels)
+    torch.testing.assert_close(plain, gradient_matrix(logits, labels), atol=1e-3, rtol=0.0)
+    assert matrix_of_gradients(gradients[:0], labels[:0]).tolist() == [[0.0] * 5] * 5
 
 
 @pytest.mark.parametrize(("name", "value"), [("warmup", -1), ("momentum", 1.5)])
