@@ -91,6 +91,7 @@ def _labels(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
+    from gbss.splits.coco_files import check_coco
     from gbss.splits.verify import verify_split
     from gbss.tasks.inputs import check_train_images, read_train
 
@@ -100,6 +101,9 @@ def _verify(options: argparse.Namespace) -> None:
     if options.images:
         check_train_images(task, root, annotations)
     split = verify_split(annotations, task.recipe, Path("splits") / task.name)
+    coco = Path("build/splits") / task.name
+    if coco.exists():
+        check_coco(split, annotations, coco)
     labeled = len(split.base) + len(split.few_shot)
     print(f"{task.name}: {labeled} labeled and {len(split.unlabeled)} unlabeled images, as stated")
 

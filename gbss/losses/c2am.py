@@ -100,7 +100,7 @@ class C2AMLoss(ClassificationLoss):
             without = margins == 0
             moved = torch.where(without, logits, moved.masked_fill_(beyond, -self.scale))
             slope = slope.masked_fill_(beyond, 0.0).masked_fill_(without, 1.0)
-        found: Tensor = _Sloped.apply(logits, moved, slope)
+        found: Tensor = _Sloped.apply(logits, moved, slope)  # type: ignore[no-untyped-call]
         return found
 
 

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from filecmp import cmp
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -15,6 +17,7 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
+from gbss.errors import Faults
 from gbss.files import atomic_path
 from gbss.progress import meter
 from gbss.splits.annotations import Annotations, Ints, Lists
@@ -54,11 +57,28 @@ def write_coco(split: Split, annotations: Annotations, coco: Path) -> None:
     if useless := np.count_nonzero(seen & ~annotations.usable):
         what = "boxes to be ignored, below a pixel, outside of their image or without area"
         print(f"{coco / 'labeled.json'}: left out {useless:,} {what}", file=sys.stderr)
-    _write(annotations, labeled, seen & annotations.usable, coco / "labeled.json")
     # What an image lacks is an annotation, too.
     silent = replace(annotations, negatives=None, not_exhaustive=None)
     _write(silent, split.unlabeled, nothing, coco / "unlabeled.json")
     _write(annotations, split.unlabeled, hidden, coco / "unlabeled_hidden.json")
+    _write(annotations, labeled, seen & annotations.usable, coco / "labeled.json")
+
+
+def check_coco(split: Split, annotations: Annotations, coco: Path) -> None:
+    """Compares the annotation files that training reads with those that a split gives.
+
+    Raises:
+        GbssError: Every file that is missing or another one.
+    """
+    with TemporaryDirectory(dir=coco.parent, prefix=".verify-") as scratch, Faults() as faults:
+        write_coco(split, annotations, Path(scratch))
+        for right in sorted(Path(scratch).glob("*.json")):
+            path = coco / right.name
+            if not path.is_file() or not cmp(path, right, shallow=False):
+                found = "other content than the split gives" if path.is_file() else "no such file"
+                fix = "write it anew: gbss split"
+                expected = "the file that `gbss split` writes"
+                faults.add(str(path), found=found, expected=expected, fix=fix)
 
 
 def write_validation(annotations: Annotations, path: Path) -> None:

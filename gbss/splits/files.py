@@ -34,6 +34,10 @@ def write_split(split: Split, annotations: Annotations, *, lists: Path, coco: Pa
         GbssError: ``lists`` holds another split; nothing has been changed then.
     """
     texts = render_lists(split, annotations)
+    _check_lists(texts, lists)
+    # Training wants this file: without it the others of an older split cannot pass for those of
+    # the new one if this is cut short. It is written last.
+    (coco / "labeled.json").unlink(missing_ok=True)
     write_lists(texts, lists)
     write_coco(split, annotations, coco)
 
@@ -60,6 +64,13 @@ def write_lists(texts: dict[str, str], lists: Path) -> None:
     Raises:
         GbssError: Every file that is there with another content; nothing has been changed then.
     """
+    _check_lists(texts, lists)
+    for name, text in texts.items():
+        if not (lists / name).exists():
+            write_text(lists / name, text)
+
+
+def _check_lists(texts: dict[str, str], lists: Path) -> None:
     with Faults() as faults:
         for name, text in texts.items():
             path = lists / name
@@ -70,9 +81,6 @@ def write_lists(texts: dict[str, str], lists: Path) -> None:
                     expected="the same split, or none",
                     fix=f"keep it (same data, recipe and seed), or remove {lists} to replace it",
                 )
-    for name, text in texts.items():
-        if not (lists / name).exists():
-            write_text(lists / name, text)
 
 
 def _counts(split: Split, annotations: Annotations) -> str:

@@ -38,7 +38,7 @@ class Overlap:
     @property
     def share(self) -> float:
         """Share of the first split's labeled images that are labeled in the second."""
-        return self.common / self.labeled
+        return self.common / self.labeled if self.labeled else 0.0
 
 
 def overlaps(folder: Path) -> list[Overlap]:

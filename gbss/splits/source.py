@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from gbss.errors import fail
+from gbss.errors import Faults, fail
 from gbss.splits.annotations import Annotations
 from gbss.splits.build import Split, build_split
 from gbss.splits.files import CHECKSUMS
@@ -53,14 +53,31 @@ def choose_split(
             fix="leave one of them out",
         )
     if files:
-        return given_split(annotations, recipe, files)
-    if factor is not None:
-        return build_split(annotations, _scaled(recipe, factor))
-    if (lists / CHECKSUMS).exists():
-        return verify_split(annotations, recipe, lists)
-    if annotations.pool is not None:
-        return pool_split(annotations, recipe)
-    return build_split(annotations, recipe)
+        split = given_split(annotations, recipe, files)
+    elif factor is not None:
+        split = build_split(annotations, _scaled(recipe, factor))
+    elif (lists / CHECKSUMS).exists():
+        split = verify_split(annotations, recipe, lists)
+    elif annotations.pool is not None:
+        split = pool_split(annotations, recipe)
+    else:
+        split = build_split(annotations, recipe)
+    _check_parts(split, annotations)
+    return split
+
+
+def _check_parts(split: Split, annotations: Annotations) -> None:
+    """Semi-supervised training needs labeled and unlabeled images."""
+    parts = {"labeled": len(split.base) + len(split.few_shot), "unlabeled": len(split.unlabeled)}
+    with Faults() as faults:
+        for name, count in parts.items():
+            if not count:
+                faults.add(
+                    f"the split of {annotations.path}",
+                    found=f"no {name} image",
+                    expected="labeled and unlabeled images",
+                    fix="give more images, or another share, number of shots or list",
+                )
 
 
 def _scaled(recipe: Recipe, factor: float) -> Recipe:

@@ -1,14 +1,17 @@
 import csv
 import hashlib
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gbss.errors import GbssError
 from gbss.splits.annotations import read
 from gbss.splits.build import build_split
-from gbss.splits.coco_files import write_validation
+from gbss.splits.coco_files import check_coco, write_validation
 from gbss.splits.files import write_split
 from gbss.splits.recipe import Target
 
@@ -201,3 +204,35 @@ def test_federated_lists_are_kept_but_for_unlabeled_images(coco, write, recipe, 
             assert found == listed[image["id"]]
     for image in json.loads((tmp_path / "unlabeled.json").read_text())["images"]:
         assert set(image) == {"id", "file_name", "width", "height"}
+
+
+def test_a_split_that_is_cut_short_leaves_nothing_to_train_on(
+    written, split, annotations, monkeypatch
+):
+    lists, coco = written
+    shutil.rmtree(lists)
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gbss.splits.files.write_coco", killed)
+    moved = np.sort(np.append(split.unlabeled[1:], split.base[0]))
+    base = np.sort(np.append(split.base[1:], split.unlabeled[0]))
+    other = replace(split, base=base, unlabeled=moved)
+    with pytest.raises(KeyboardInterrupt):
+        write_split(other, annotations, lists=lists, coco=coco)
+    assert not (coco / "labeled.json").exists()
+
+
+def test_files_that_training_reads_are_held_against_the_split(written, split, annotations):
+    _, coco = written
+    check_coco(split, annotations, coco)
+    (coco / "labeled.json").write_text("{}")
+    (coco / "unlabeled.json").unlink()
+    with pytest.raises(GbssError) as error:
+        check_coco(split, annotations, coco)
+    assert [(Path(fault.where).name, fault.found) for fault in error.value.faults] == [
+        ("labeled.json", "other content than the split gives"),
+        ("unlabeled.json", "no such file"),
+    ]
+    assert not list(coco.parent.glob(".verify-*"))
