@@ -88,6 +88,11 @@ def test_the_papers_scale_on_a_cluster(snakemake, coco, objects365):
     assert "gbss train --scale paper --row gbss --seed 1 --gpus 8 " in said
 
 
+def test_the_papers_scale_on_one_machine(snakemake, coco):
+    jobs = planned(snakemake("-n", "table_beta", profile="workflow/profiles/local"))
+    assert jobs["train"] == "9"
+
+
 def test_a_second_stage_comes_after_its_first(snakemake):
     said = snakemake("-n", "row_classifier_retraining", profile="workflow/profiles/demo")
     assert planned(said)["train"] == "6"
