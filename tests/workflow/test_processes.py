@@ -22,7 +22,7 @@ def scale(repository, tmp_path):
 
     def write(processes):
         content = yaml.safe_load((repository / "workflow/config/smoke.yaml").read_text())
-        content |= {"scale": "two", "seeds": [1], "rows": ["gbss"]}
+        content |= {"scale": "two", "seeds": [1]}
         content["batch"] |= {"parts": 2, "labeled": 2, "unlabeled": 2}
         content["schedule"] |= {"iterations": 30, "checkpoint_interval": 20, "decay": [20]}
         content["resources"]["train"]["processes"] = processes
