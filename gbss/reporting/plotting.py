@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from gbss.reporting.style import GUIDE, OBJECT, group_label, line_of, style_of
@@ -43,7 +44,8 @@ def panels(
 
     figure = Figure(figsize=size, layout="constrained")
     parts = [study.task.title, f"{study.scale.scale} scale", seeds_in_words(numbers, study), note]
-    text = "; ".join(part for part in parts if part)
+    # Lines as wide as the figure.
+    text = fill("; ".join(part for part in parts if part), int(18 * size[0]))
     figure.suptitle(text, fontsize=7, x=0.01, ha="left", color="#555555")
     return figure, figure.subplots(rows, columns, squeeze=False)
 

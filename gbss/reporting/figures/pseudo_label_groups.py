@@ -37,7 +37,7 @@ def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
         letter(its, place, f"{column} of pseudo labels")
         its.set_ylabel(f"mean {column} of the classes")
         top = np.nanmax([*numbers[column], 0.01])
-        its.set_ylim(0, min(1.0, 1.15 * top))
+        its.set_ylim(0, min(1.03, 1.15 * top))
     legend_of_rows(figure, numbers, study)
     return figure
 
