@@ -53,7 +53,6 @@ def start(repository, tmp_path):
     return call
 
 
-@pytest.mark.skip(reason="needs the process id of a run that is over before it tells it")
 @pytest.mark.slow
 def test_two_processes_stop_resume_and_end_like_one(scale, start, tmp_path):
     said, run = tmp_path / "said.log", tmp_path / RUN
