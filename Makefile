@@ -33,7 +33,7 @@ demo: ## The headline comparison on this machine: train, evaluate, tabulate (hal
 	@$(REPORT)
 
 tables: ## The same for every table
-	@$(DEMO) all
+	@$(DEMO) all_tables
 	@cat build/demo/results/tables/demo/*.md
 	@$(REPORT)
 

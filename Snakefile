@@ -70,5 +70,5 @@ onstart:
 rule all:
     default_target: True
     input:
-        rules.all_tables.input,
+        rules.report.input,
         rules.report.output,

@@ -14,6 +14,7 @@ from gbss.files import write_text
 from gbss.grid import Grid, Place
 from gbss.grid.state import State, state_of
 from gbss.reporting import render
+from gbss.reporting.figure import figures
 from gbss.reporting.figures import class_distribution
 from gbss.reporting.published import published_table
 
@@ -47,9 +48,19 @@ class ShownTable:
 
 @dataclass(frozen=True)
 class ShownFigure:
-    """A picture that is part of the page, and links to the files that it comes from."""
+    """A picture that is part of the page, and links to the files that it comes from.
+
+    Attributes:
+        name: Its name in targets and paths.
+        title: What it shows.
+        context: Which figure of the paper it is; empty where that is nothing to say.
+        image: The picture as an address that holds it.
+        links: Name → address of its files.
+    """
 
     name: str
+    title: str
+    context: str
     image: str
     links: Mapping[str, str]
 
@@ -128,14 +139,29 @@ def _table(grid: Grid, name: str, results: Path, folder: Path) -> ShownTable:
 
 
 def _figures(drawn: Path, folder: Path) -> list[ShownFigure]:
-    return [_figure(path.with_suffix(""), folder) for path in sorted(drawn.glob("*.png"))]
+    """Those of the paper by their numbers, then ours; each followed by those with a choice in it."""
+    order = list(figures())
+
+    def rank(path: Path) -> tuple[int, str]:
+        own = [k for k, name in enumerate(order) if path.stem.startswith(name)]
+        return max(own, key=lambda k: len(order[k]), default=len(order)), path.stem
+
+    shown = []
+    for path in sorted(drawn.glob("*.png"), key=rank):
+        title, context = path.stem.replace("-", " "), ""
+        if figure := figures().get(path.stem):
+            title = figure.title
+            number = figure.paper
+            context = f"Figure {number} of the paper." if number else "Not a figure of the paper."
+        shown.append(_figure(path.with_suffix(""), title, context, folder))
+    return shown
 
 
-def _figure(path: Path, folder: Path) -> ShownFigure:
+def _figure(path: Path, title: str, context: str, folder: Path) -> ShownFigure:
     files = {suffix: path.with_name(f"{path.name}.{suffix}") for suffix in ("pdf", "png", "csv")}
     image = b64encode(files["png"].read_bytes()).decode("ascii")
-    name = path.name.replace("-", " ").replace("_", " ")
-    return ShownFigure(name, f"data:image/png;base64,{image}", _links(files, folder))
+    address = f"data:image/png;base64,{image}"
+    return ShownFigure(path.name, title, context, address, _links(files, folder))
 
 
 def _split(name: str, splits: Path, results: Path, folder: Path) -> ShownSplit:
@@ -144,7 +170,8 @@ def _split(name: str, splits: Path, results: Path, folder: Path) -> ShownSplit:
         file: lists / file for file in ("counts.csv", "recipe.yaml", "labeled.txt", "unlabeled.txt")
     }
     path = results / "figures/splits" / f"class-distribution-{name}"
-    figure = _figure(path, folder) if path.with_name(f"{path.name}.png").exists() else None
+    drawn = path.with_name(f"{path.name}.png").exists()
+    figure = _figure(path, f"Classes of {name}", "", folder) if drawn else None
     try:
         classes = class_distribution.class_images(lists / "counts.csv", task)
         lines = class_distribution.summary(classes, task.groups).splitlines()

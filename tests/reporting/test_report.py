@@ -91,6 +91,27 @@ def test_pictures_are_part_of_the_page(write):
     assert page.loaded[0].startswith("data:image/png;base64,iVBORywg")
 
 
+def test_figures_come_in_the_paper_s_order(write):
+    drawn = Path("results/figures/demo")
+    drawn.mkdir(parents=True)
+    names = [
+        "gradient-norms",  # the paper's third
+        "prediction-scores",
+        "class-logits",
+        "class-logits-cone",
+        "learning-curves",
+        "a-picture-of-somebody-else",
+    ]
+    for name in names:
+        (drawn / f"{name}.png").write_bytes(b"")
+    text = write()
+    assert re.findall(r'<section id="figure-([^"]+)"', text) == names
+    section = text.split('id="figure-gradient-norms"')[1].split("</section>")[0]
+    assert "Gradient norms of the groups over training" in section
+    assert "Figure 3 of the paper." in section
+    assert text.count("Not a figure of the paper.") == 1
+
+
 def test_what_failed_stands_first_with_its_reason(write):
     place = Place("demo", "mini-coco", "gbss-gamma-1", 3)
     place.folder.mkdir(parents=True)

@@ -72,7 +72,7 @@ class Checkout:
         return {
             rule: int(count)
             for rule, count in counts.items()
-            if not rule.startswith(("table_", "row_", "all"))
+            if not rule.startswith(("table_", "row_", "figure_", "all"))
         }
 
     def edit(self, name, old, new, count=1):
@@ -152,6 +152,24 @@ def test_published_records_are_not_made_again_for_the_sake_of_new_ones(repositor
     record.unlink()
     runs = dict.fromkeys(runs, 4)
     assert checkout.jobs(*config, *TARGETS) == first | runs | {"table": 2}
+
+
+def test_a_published_figure_is_not_made_from_new_runs(repository, tmp_path):
+    checkout = Checkout(repository, tmp_path)
+    for row in ("gbss", "soft-teacher-rfs"):
+        folder = f"results/runs/demo/mini-coco/{row}"
+        shutil.copytree(repository / folder, tmp_path / folder)
+    drawn = tmp_path / "results/figures/demo/gradient-norms"
+    drawn.parent.mkdir(parents=True)
+    for suffix in ("csv", "pdf", "png"):
+        drawn.with_suffix(f".{suffix}").write_text("")
+    config = ("--config", "scale=demo", "results=results", "--")
+    assert checkout.jobs(*config, "figure_gradient_norms") == {}
+
+    drawn.with_suffix(".pdf").unlink()
+    assert checkout.jobs(*config, "figure_gradient_norms") == {"figure": 1}
+    drawn.with_suffix(".csv").unlink()
+    assert checkout.jobs(*config, "figure_gradient_norms")["train"] == 6
 
 
 @pytest.mark.slow

@@ -171,8 +171,13 @@ def shown(wildcards):
 
 
 def files_of_figure(wildcards):
-    """What a figure is made from: files of all planned runs, and annotations."""
+    """What a figure is made from: files of all planned runs, and annotations.
+
+    One that was published with runs from elsewhere is made from its own numbers.
+    """
     figure, study = FIGURES[wildcards.figure]
+    if is_drawn_elsewhere(wildcards.figure):
+        return []
     runs = 1 if figure.one_seed else None
     places = [place for row in study.rows for place in study.places(row)[:runs]]
     # A log is no output of its own: it is there when the weights are.
@@ -182,6 +187,16 @@ def files_of_figure(wildcards):
         for place in places
     ]
     return files + study.annotations(figure.needs)
+
+
+def is_drawn_elsewhere(name):
+    """Whether a figure's numbers are here, but not all of the runs that it was made from."""
+    _, study = FIGURES[name]
+    places = [place for row in study.rows for place in study.places(row)]
+    numbers = Path(f"{FIGURE.format(figure=name)}.csv")
+    return numbers.exists() and any(
+        GRID.is_kept(place, Path(RESULTS)) for place in places
+    )
 
 
 def drawn(wildcards):

@@ -129,6 +129,7 @@ rule all_figures:
 rule report:
     input:
         rules.all_tables.input,
+        rules.all_figures.input,
     output:
         report(
             f"{RESULTS}/report/{SCALE.place}/index.html",
