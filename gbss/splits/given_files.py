@@ -12,7 +12,7 @@ from gbss.errors import Faults, fail
 from gbss.files import read_json
 from gbss.splits.annotations import Annotations, read
 from gbss.splits.build import minority_mask
-from gbss.splits.lists import SOURCES, parse_ids, some
+from gbss.splits.lists import LARGEST_ID, SOURCES, parse_ids, some
 from gbss.splits.recipe import Recipe
 from gbss.splits.targets import box_counts
 
@@ -73,9 +73,9 @@ def _image_ids(path: Path, faults: Faults) -> dict[int, str]:
     for number, entry in enumerate(images):
         id_ = entry.get("id") if isinstance(entry, dict) else None
         where = f"{path}: images[{number}]"
-        if not isinstance(id_, int) or isinstance(id_, bool):
-            fix = "correct the entry"
-            faults.add(where, found=shown(entry), expected="an integer 'id'", fix=fix)
+        if not isinstance(id_, int) or isinstance(id_, bool) or abs(id_) > LARGEST_ID:
+            fix, expected = "correct the entry", "an integer 'id' of at most 64 bits"
+            faults.add(where, found=shown(entry), expected=expected, fix=fix)
         elif id_ in ids:
             fix = "remove one of them"
             faults.add(where, found=f"image {id_} again", expected="each image once", fix=fix)

@@ -8,6 +8,7 @@ from pathlib import Path
 from gbss.errors import Faults, fail, nearest
 from gbss.splits.annotations import Annotations
 from gbss.splits.files import images_per_class
+from gbss.splits.lists import lines_of
 from gbss.tasks.own import GROUPS
 
 ADVICE = "give one of --minority NAMES, --minority-below N and --bounds N,M"
@@ -101,6 +102,19 @@ def _check(
                 )
 
 
+def _lines(path: Path) -> list[str]:
+    """The lines of a file of names that hold any."""
+    try:
+        return [line.strip() for line in lines_of(path) if line.strip()]
+    except OSError as error:
+        raise fail(
+            f"--minority @{path}",
+            found=error.strerror or str(error),
+            expected="a file with the name of a class in each line",
+            fix="check the path",
+        ) from error
+
+
 def _named(given: tuple[str, ...], annotations: Annotations) -> list[str]:
     """The classes that were named; a name may hold a comma or start with @ if a class does."""
     known = set(annotations.names)
@@ -109,8 +123,7 @@ def _named(given: tuple[str, ...], annotations: Annotations) -> list[str]:
         if text in known:
             found.append(text)
         elif text.startswith("@"):
-            lines = Path(text[1:]).read_text(encoding="utf-8").splitlines()
-            found += [line.strip() for line in lines if line.strip()]
+            found += _lines(Path(text[1:]))
         else:
             found += [part.strip() for part in text.split(",") if part.strip()]
     with Faults() as faults:

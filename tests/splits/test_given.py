@@ -74,6 +74,20 @@ def test_every_form_gives_the_same_split(annotations, recipe, files, split, name
     assert (seen_boxes(given, annotations) == seen_boxes(split, annotations)).all()
 
 
+def test_ids_that_no_annotation_file_holds(annotations, recipe, files):
+    large = 2**63 + 5
+    text = files["few-shot.txt"].read_text()
+    files["few-shot.txt"].write_text(f"{text}{large}\n")
+    content = json.loads(files["unlabeled.json"].read_text())
+    content["images"][1]["id"] = -large
+    files["unlabeled.json"].write_text(json.dumps(content))
+    places = found(
+        annotations, recipe, files, few_shot="few-shot.txt", unlabeled="unlabeled.json"
+    )
+    assert (f"{files['few-shot.txt']}: line {len(text.split()) + 1}", f"'{large}'") in places
+    assert any(where.endswith("unlabeled.json: images[1]") for where, _ in places)
+
+
 def test_recipe_names_the_files_and_counts_are_compared(annotations, recipe, files, tmp_path):
     recipe = replace(recipe, targets={"dog": Target(5, 17)})
     given = take(annotations, recipe, files, few_shot="few-shot.txt", unlabeled="unlabeled.txt")

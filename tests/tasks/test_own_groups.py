@@ -36,6 +36,16 @@ def test_by_names_with_commas_and_from_a_file(labeled):
         assert group_classes(labeled, Grouping(minority=given)) == expected
 
 
+def test_a_file_of_names_that_cannot_be_used(labeled):
+    with pytest.raises(GbssError) as caught:
+        group_classes(labeled, Grouping(minority=("@nowhere.txt",)))
+    assert [fault.where for fault in caught.value.faults] == ["--minority @nowhere.txt"]
+    Path("names.txt").write_bytes("no\nwr\xe9n\n".encode("latin-1"))
+    with pytest.raises(GbssError, match="minority class 'wr.n'") as caught:
+        group_classes(labeled, Grouping(minority=("@names.txt",)))
+    assert len(caught.value.faults) == 1
+
+
 def test_unknown_names_at_once(labeled):
     with pytest.raises(GbssError) as caught:
         group_classes(labeled, Grouping(minority=("wrenn,ow", "tit, great", "no")))
