@@ -139,7 +139,7 @@ def _table(grid: Grid, name: str, results: Path, folder: Path) -> ShownTable:
 
 
 def _figures(drawn: Path, folder: Path) -> list[ShownFigure]:
-    """Those of the paper by their numbers, then ours; each followed by those with a choice in it."""
+    """Those of the paper by their numbers, then ours; a variant follows its figure."""
     order = list(figures())
 
     def rank(path: Path) -> tuple[int, str]:
