@@ -55,15 +55,16 @@ def test_labels_and_tables_do_not_decide_how_a_row_is_trained():
 def test_main_results_on_the_other_tasks(table, prefix, rfs, gbss):
     experiments = load_experiments()
     spec, rows = experiments.tables[table], experiments.rows_of(table)
-    assert [row.id for row in rows] == [
-        f"{prefix}-{name}" for name in ("soft-teacher", "soft-teacher-rfs", "gbss")
-    ]
-    plain, sampled, ours = (row.method for row in rows)
+    names = ("soft-teacher", "soft-teacher-rfs", "eqlv2", "c2am", "daso", "defrcn", "gbss")
+    assert [row.id for row in rows] == [f"{prefix}-{name}" for name in names]
+    plain, sampled, *others, ours = (row.method for row in rows)
     assert plain == {"task": spec.task, "detector": "soft_teacher"}
     assert sampled == plain | {"labeled_sampling": "rfs"} | rfs
     default = experiments.rows["gbss"].method | {"task": spec.task}
     assert ours == default | rfs | gbss
-    assert spec.compare == (rows[2].id, rows[1].id)
+    assert spec.compare == (rows[-1].id, rows[1].id)
+    for name, method in zip(names[2:-1], others, strict=True):
+        assert method == experiments.rows[name].method | {"task": spec.task}
 
 
 def test_no_two_rows_are_trained_alike():
