@@ -68,4 +68,5 @@ def alignment(daso: Daso, head: Any, x: Any, samples: Any) -> Tensor:
     """
     found = [sample.gt_instances for sample in samples]
     described = head.describe(x, [each.bboxes for each in found])
-    return daso.alignment(described, torch.cat([each.semantics for each in found]))
+    regions = len(samples) * head.train_cfg.sampler.num
+    return daso.alignment(described, torch.cat([each.semantics for each in found]), regions)

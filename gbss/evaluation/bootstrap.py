@@ -36,7 +36,10 @@ RECALLS = np.linspace(0.0, 1.0, 101)
 
 @dataclass(frozen=True)
 class Interval:
-    """Where the middle 95 % of drawn values lie, moved such that their mean is the value itself."""
+    """Where the middle 95 % of drawn values lie, moved such that their mean is the value itself.
+
+    Skewed draws may leave the value outside; then the interval reaches to it.
+    """
 
     low: float
     high: float
@@ -88,7 +91,7 @@ def interval(value: float | None, samples: Floats) -> Interval | None:
         return None
     ends = np.quantile(existing, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     low, high = value + ends - existing.mean()
-    return Interval(float(low), float(high))
+    return Interval(float(min(low, value)), float(max(high, value)))
 
 
 def intervals(

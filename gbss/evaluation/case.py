@@ -22,8 +22,8 @@ MAX_DETECTIONS = {"coco": 100, "lvis": 300}
 """Detections that count, those with the highest scores: of an image and a class by the rules of
 COCO, of an image by those of LVIS."""
 
-LARGEST = {"coco": np.inf, "lvis": 1e10}
-"""Largest area, in square pixels, of a box that counts: lvis has a limit."""
+LARGEST = 1e10
+"""Largest area, in square pixels, of a box that counts: both packages have this limit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Case:
     """A ground truth and detections that fit it.
 
     Attributes:
-        truth: The ground truth, N images, M boxes and K classes.
+        truth: The ground truth, N images, M boxes and K classes; boxes in the order of the file.
         detections: D detections.
         protocol: The rules: ``coco`` (also for Objects365): area "all", crowds are neither found
             nor missed. ``lvis``: only where an image is annotated for a class.
@@ -43,16 +43,8 @@ class Case:
 
     @property
     def counted(self) -> Bools:
-        """(M,) whether a box of the truth is one that can be found or missed.
-
-        COCO's rules know crowds and pass over the key ``ignore``. Those of LVIS know the key, and
-        boxes without area do not exist for them; a crowd, which LVIS does not have, is ignored.
-        """
-        truth = self.truth
-        if self.protocol == "coco":
-            return ~truth.crowd
-        ignored = truth.crowd | truth.ignored | (truth.areas > LARGEST["lvis"])
-        return ~ignored & (truth.areas > 0)
+        """(M,) whether a box of the truth is one that can be found or missed."""
+        return counted_boxes(self.truth, self.protocol)
 
     @property
     def images(self) -> Ints:
@@ -63,6 +55,18 @@ class Case:
     def classes(self) -> Ints:
         """(D,) position of each detection's class."""
         return np.searchsorted(self.truth.category_ids, self.detections.category_ids)
+
+
+def counted_boxes(truth: Annotations, protocol: Protocol) -> Bools:
+    """(M,) whether a box is one that can be found or missed.
+
+    COCO's rules know crowds and pass over the key ``ignore``. Those of LVIS know the key, and
+    boxes without area do not exist for them; a crowd, which LVIS does not have, is ignored.
+    """
+    counted: Bools = ~truth.crowd & (truth.areas <= LARGEST)
+    if protocol == "lvis":
+        counted &= ~truth.ignored & (truth.areas > 0)
+    return counted
 
 
 def load(
@@ -88,7 +92,7 @@ def load(
     if protocol not in _PROTOCOLS:
         expected = nearest(protocol, _PROTOCOLS)
         raise fail("protocol", found=repr(protocol), expected=expected, fix="use a known protocol")
-    truth = read_annotations(annotation_file, classes)
+    truth = read_annotations(annotation_file, classes, file_order=True)
     with Faults() as faults:
         for part, entries in (("images", truth.image_ids), ("categories", truth.category_ids)):
             if not len(entries):

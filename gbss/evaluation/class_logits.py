@@ -33,23 +33,6 @@ class ClassLogits:
     bias: Floats
     norms: Floats
 
-    @property
-    def own(self) -> Floats:
-        """(n,) mean logit of a class on its own objects."""
-        return self.logits.diagonal()
-
-    @property
-    def others(self) -> Floats:
-        """(n,) mean logit of a class on the objects of the other classes, each class alike."""
-        n = len(self.objects)
-        foreign = np.where(np.eye(n, dtype=np.bool_), np.nan, self.logits[:, :n])
-        present = ~np.isnan(foreign)
-        total: Floats = np.where(present, foreign, 0).sum(axis=0)
-        mean: Floats = np.divide(
-            total, present.sum(axis=0), out=np.full(n, np.nan), where=present.any(axis=0)
-        )
-        return mean
-
 
 def write_class_logits(path: Path, logits: ClassLogits) -> None:
     """Writes NumPy's ``.npz`` in one step, in float32."""

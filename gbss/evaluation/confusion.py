@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gbss.evaluation.found import Found
-from gbss.evaluation.matching import IOU, judged, overlaps
+from gbss.evaluation.matching import IOU, countable, judged, overlaps
 from gbss.splits.annotations import Annotations, Ints
 
 SCORE = 0.5
@@ -34,7 +34,7 @@ def confusion(found: Found, truth: Annotations, score: float = SCORE) -> Ints:
     boxes, first = np.unique(pairs.boxes[order], return_index=True)
     taken_for = np.full(len(truth.boxes), classes)
     taken_for[boxes] = found.classes[pairs.found[order][first]]
-    objects = ~truth.crowd
+    objects = countable(truth)
     places = truth.box_classes[objects] * (classes + 1) + taken_for[objects]
     counts = np.bincount(places, minlength=classes * (classes + 1))
     return counts.reshape(classes, classes + 1)

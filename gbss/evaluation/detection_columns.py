@@ -27,8 +27,8 @@ FORMAT, VERSION = "gbss detections", 1
 WHAT = f"file of detections in columns, version {VERSION}"
 
 _ZIP = b"PK"
-_COLUMNS = {"image_ids": ("i", ()), "category_ids": ("i", ()), "boxes": ("f", (4,))}
-_COLUMNS |= {"scores": ("f", ())}
+COLUMNS = {"image_ids": ("i", ()), "category_ids": ("i", ()), "boxes": ("f", (4,))}
+COLUMNS |= {"scores": ("f", ())}
 """Column → kind of its numbers, and the shape of a row."""
 
 
@@ -67,7 +67,8 @@ def read_columns(path: Path, faults: Faults) -> Detections:
     if (version := found["version"].tolist()) != VERSION:
         fix = "update gbss, or write the detections again"
         raise fail(str(path), found=f"version {version}", expected=f"a {WHAT}", fix=fix)
-    _check_shapes(path, found)
+    with Faults() as shapes:
+        check_shapes(path, found, COLUMNS, shapes, fix=REMAKE)
     detections = Detections(
         image_ids=found["image_ids"].astype(np.int64, copy=False),
         category_ids=found["category_ids"].astype(np.int64, copy=False),
@@ -95,26 +96,39 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         ) from error
 
 
-def _check_shapes(path: Path, found: Mapping[str, NDArray[Any]]) -> None:
-    with Faults() as faults:
-        lengths = set()
-        for name, (kind, shape) in _COLUMNS.items():
-            values = found.get(name)
-            good = values is not None and values.dtype.kind == kind and values.ndim > 0
-            if values is None or not good or values.shape[1:] != shape:
-                text = "no such column"
-                if values is not None:
-                    text = f"numbers of type {values.dtype} in the shape {values.shape}"
-                wanted = "integers" if kind == "i" else "floating-point numbers"
-                rows = ", ".join(map(str, ("rows", *shape)))
-                faults.add(
-                    f"{path}: {name}", found=text, expected=f"{wanted}, ({rows})", fix=REMAKE
-                )
-            else:
-                lengths.add(len(values))
-        if len(lengths) > 1:
-            text = f"columns of {', '.join(map(str, sorted(lengths)))} rows"
-            faults.add(str(path), found=text, expected="columns of one length", fix=REMAKE)
+def check_shapes(
+    path: Path,
+    found: Mapping[str, NDArray[Any]],
+    columns: Mapping[str, tuple[str, tuple[int, ...]]],
+    faults: Faults,
+    *,
+    fix: str,
+) -> None:
+    """Notes columns that are missing, of another kind or shape, or not as long as the others.
+
+    Args:
+        path: The file, for the messages.
+        found: What it holds.
+        columns: Column → kind of its numbers (``i`` or ``f``), and the shape of a row.
+        faults: Where to note.
+        fix: What to do about it.
+    """
+    lengths = set()
+    for name, (kind, shape) in columns.items():
+        values = found.get(name)
+        good = values is not None and values.dtype.kind == kind and values.ndim > 0
+        if values is None or not good or values.shape[1:] != shape:
+            text = "no such column"
+            if values is not None:
+                text = f"numbers of type {values.dtype} in the shape {values.shape}"
+            wanted = "integers" if kind == "i" else "floating-point numbers"
+            rows = ", ".join(map(str, ("rows", *shape)))
+            faults.add(f"{path}: {name}", found=text, expected=f"{wanted}, ({rows})", fix=fix)
+        else:
+            lengths.add(len(values))
+    if len(lengths) > 1:
+        text = f"columns of {', '.join(map(str, sorted(lengths)))} rows"
+        faults.add(str(path), found=text, expected="columns of one length", fix=fix)
 
 
 def _narrow(values: NDArray[Any], kind: type[np.int32 | np.float32]) -> NDArray[Any]:

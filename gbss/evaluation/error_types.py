@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gbss.evaluation.found import Found
-from gbss.evaluation.matching import IOU, Matches, Overlaps, match, overlaps
+from gbss.evaluation.matching import IOU, Matches, Overlaps, countable, match, overlaps
 from gbss.splits.annotations import Annotations, Bools, Floats, Ints
 
 NEAR = 0.1
@@ -69,10 +69,11 @@ def error_types(found: Found, truth: Annotations) -> Errors:
     matches = match(found, truth, IOU)
     kinds = _kinds(found, truth, matches)
     classes = len(truth.category_ids)
-    objects = np.bincount(truth.box_classes[~truth.crowd], minlength=classes)
+    there = countable(truth)
+    objects = np.bincount(truth.box_classes[there], minlength=classes)
     aimed_at = np.zeros(len(truth.boxes), np.bool_)
     aimed_at[kinds.target[kinds.kind["classification"] | kinds.kind["localisation"]]] = True
-    missed = ~truth.crowd & ~matches.hit & ~aimed_at
+    missed = there & ~matches.hit & ~aimed_at
     missed_by_class = np.bincount(truth.box_classes[missed], minlength=classes)
     before = ap50(found.classes, found.scores, matches.right, matches.counted, objects)
     count = {
@@ -81,9 +82,11 @@ def error_types(found: Found, truth: Annotations) -> Errors:
     after = {}
     for kind, its in kinds.kind.items():
         mended = its & _first(found, kinds.target, its) & (kinds.target >= 0)
-        mended &= ~matches.hit[kinds.target]
+        mended[mended] = ~matches.hit[kinds.target[mended]]
+        shown = found.classes.copy()
+        shown[mended] = truth.box_classes[kinds.target[mended]]
         after[kind] = ap50(
-            np.where(mended, truth.box_classes[kinds.target], found.classes),
+            shown,
             found.scores,
             matches.right | mended,
             matches.counted & ~(its & ~mended),
@@ -99,7 +102,7 @@ def error_types(found: Found, truth: Annotations) -> Errors:
 
 def _kinds(found: Found, truth: Annotations, matches: Matches) -> _Kinds:
     pairs = overlaps(found, truth, NEAR, same_class=False)
-    pairs = _some(pairs, ~truth.crowd[pairs.boxes])
+    pairs = _some(pairs, countable(truth)[pairs.boxes])
     same = found.classes[pairs.found] == truth.box_classes[pairs.boxes]
     own, own_box = _best(_some(pairs, same), len(found))
     other, other_box = _best(_some(pairs, ~same), len(found))

@@ -58,7 +58,7 @@ def evaluated(case: Case, rows: Ints, images: slice = slice(None)) -> hotcoco.CO
     found = truth.load_res(parameters)
     evaluation = hotcoco.COCOeval(truth, found, "bbox", lvis_style=case.protocol == "lvis")
     evaluation.params.max_dets = [MAX_DETECTIONS[case.protocol]]
-    evaluation.params.area_rng = [[0, LARGEST[case.protocol]]]
+    evaluation.params.area_rng = [[0, LARGEST]]
     evaluation.params.area_rng_lbl = ["all"]
     evaluation.evaluate()
     return evaluation
@@ -82,7 +82,7 @@ def _truth(case: Case, images: slice) -> hotcoco.COCO:
                 entry[key] = lists[1][start:end].tolist()
         # lvis drops boxes without area, and ignores those outside of the range of areas.
         boxes &= areas > 0
-        areas = np.where(case.counted, areas, 2 * LARGEST["lvis"])
+        areas = np.where(case.counted, areas, 2 * LARGEST)
         crowd = np.zeros_like(crowd)
     return hotcoco.COCO.from_arrays(
         entries,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gbss.evaluation.case import counted_boxes
 from gbss.evaluation.found import Found
 from gbss.splits.annotations import Annotations, Bools, Floats, Ints, Lists
 
@@ -112,9 +113,9 @@ def match(found: Found, truth: Annotations, iou: float = IOU) -> Matches:
     """Matches greedily, best scores first, each to the free object of its class it overlaps most.
 
     These are the rules of COCO's evaluation; of two boxes with equal overlap the later one is
-    taken. A detection in a crowd of its class is passed over. With a federated ground truth, so is
-    one of a class that the image is not annotated for, and one that found nothing, of a class of
-    which the image is known to show more than is annotated.
+    taken. A detection in a crowd of its class, or on a box that does not count, is passed over.
+    With a federated ground truth, so is one of a class that the image is not annotated for, and one
+    that found nothing, of a class of which the image is known to show more than is annotated.
 
     Args:
         found: The detections.
@@ -125,11 +126,11 @@ def match(found: Found, truth: Annotations, iou: float = IOU) -> Matches:
     box = np.full(len(found), -1, np.int64)
     counted = np.ones(len(found), np.bool_)
     hit = np.zeros(len(truth.boxes), np.bool_)
-    crowd = truth.crowd[pairs.boxes]
-    counted[pairs.found[crowd]] = False
+    aside = ~countable(truth)[pairs.boxes]
+    counted[pairs.found[aside]] = False
     # By detections, which are by falling scores; then the largest overlap first.
     order = np.lexsort((-pairs.boxes, -pairs.iou, pairs.found))
-    order = order[~crowd[order]]
+    order = order[~aside[order]]
     for detection, target in zip(
         pairs.found[order].tolist(), pairs.boxes[order].tolist(), strict=True
     ):
@@ -142,12 +143,19 @@ def match(found: Found, truth: Annotations, iou: float = IOU) -> Matches:
     return Matches(box, counted, hit)
 
 
+def countable(truth: Annotations) -> Bools:
+    """(M,) whether a box can be found or missed: by the rules of LVIS if the file is federated."""
+    return counted_boxes(truth, "coco" if truth.negatives is None else "lvis")
+
+
 def judged(found: Found, truth: Annotations) -> Bools:
     """(D,) whether an image is annotated for the class of a detection; always, if not federated."""
     if truth.negatives is None:
         return np.ones(len(found), np.bool_)
     classes = len(truth.category_ids)
-    positive = truth.box_images * classes + truth.box_classes
+    # A box without area does not exist by LVIS's rules.
+    there = truth.areas > 0
+    positive = (truth.box_images * classes + truth.box_classes)[there]
     known = np.isin(found.images * classes + found.classes, positive)
     return known | _listed(found, truth, truth.negatives)
 

@@ -14,12 +14,12 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 def oddities(case: Case) -> list[str]:
-    """Sentences about detections that look like mistakes. They cannot be hits."""
+    """Sentences about detections that look like mistakes and count like any other."""
     notes = []
     if count := _outside(case):
-        notes.append(f"{count:,} detection(s) lie outside of their image: false alarms")
+        notes.append(f"{count:,} detection(s) lie outside of their image; they count")
     if count := repeated(case.detections):
-        notes.append(f"{count:,} detection(s) repeat another one to the last digit: false alarms")
+        notes.append(f"{count:,} detection(s) repeat another one to the last digit; they count")
     return notes
 
 

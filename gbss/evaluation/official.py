@@ -36,7 +36,7 @@ def curves(case: Case) -> tuple[Floats, Floats]:
             sets[-1].createIndex()
         evaluation = COCOeval(*sets, iouType="bbox")
         evaluation.params.maxDets = [MAX_DETECTIONS["coco"]]
-        evaluation.params.areaRng = [[0, LARGEST["coco"]]]
+        evaluation.params.areaRng = [[0, LARGEST]]
         evaluation.params.areaRngLbl = ["all"]
         evaluation.evaluate()
         evaluation.accumulate()

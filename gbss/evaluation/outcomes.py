@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gbss.evaluation.case import MAX_DETECTIONS, Case
+from gbss.evaluation.case import LARGEST, MAX_DETECTIONS, Case
 from gbss.evaluation.detection_rows import Bools, Ints
 from gbss.evaluation.fast import evaluated, usable
 
@@ -56,7 +56,10 @@ def outcomes(case: Case) -> Outcomes:
 
 
 def _alarms(case: Case, rows: Ints, pairs: Ints) -> Ints:
-    """The false alarms among detections of classes that are not in their image."""
+    """The false alarms among detections of classes that are not in their image.
+
+    One that is larger than any box that counts is passed over.
+    """
     if case.protocol == "coco":
         order = np.lexsort((-case.detections.scores[rows], pairs))
         rank = np.arange(len(pairs)) - np.searchsorted(pairs, pairs)
@@ -64,7 +67,8 @@ def _alarms(case: Case, rows: Ints, pairs: Ints) -> Ints:
     else:
         lacking, partly = (_pairs(case, lists) for lists in ("negatives", "not_exhaustive"))
         counted = np.flatnonzero(np.isin(pairs, lacking) & ~np.isin(pairs, partly))
-    alarms: Ints = rows[counted]
+    areas = case.detections.boxes[rows[counted], 2:].prod(axis=1)
+    alarms: Ints = rows[counted[areas <= LARGEST]]
     return alarms
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gbss.errors import fail
+from gbss.errors import Faults, fail
+from gbss.evaluation.detection_columns import COLUMNS, check_shapes
+from gbss.evaluation.detection_json import sound
 from gbss.evaluation.found import Found
-from gbss.evaluation.matching import IOU, match
+from gbss.evaluation.matching import IOU, countable, match
 from gbss.files import atomic_path
 from gbss.splits.annotations import Annotations, Bools, Floats, Ints
 
@@ -77,7 +80,7 @@ class Quality:
     Attributes:
         right: (K,) that found an object of their class, each another one.
         wrong: (K,) that did not.
-        objects: (K,) in the images, crowds apart.
+        objects: (K,) in the images that count: no crowds, for instance.
     """
 
     right: Ints
@@ -110,9 +113,9 @@ def quality(found: Found, truth: Annotations, images: Bools) -> Quality:
     def count(classes: Ints) -> Ints:
         return np.bincount(classes, minlength=len(truth.category_ids))
 
-    objects = images[truth.box_images] & ~truth.crowd
+    objects = images[truth.box_images] & countable(truth)
     return Quality(
-        right=count(found.classes[matches.right & matches.counted]),
+        right=count(found.classes[matches.right]),
         wrong=count(found.classes[matches.wrong]),
         objects=count(truth.box_classes[objects]),
     )
@@ -140,16 +143,9 @@ def read_pseudo_labels(path: Path) -> PseudoLabels:
         GbssError: The file is missing or broken.
     """
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            return PseudoLabels(
-                sample=stored["sample"],
-                of=int(stored["of"]),
-                thresholds=stored["thresholds"].astype(np.float64),
-                image_ids=stored["image_ids"],
-                category_ids=stored["category_ids"],
-                boxes=stored["boxes"].astype(np.float64),
-                scores=stored["scores"].astype(np.float64),
-            )
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            stored = dict(archive.items())
+            of = int(stored["of"])
     except FileNotFoundError as error:
         raise fail(
             str(path), found="no such file", expected="pseudo labels", fix=_REMAKE
@@ -158,6 +154,34 @@ def read_pseudo_labels(path: Path) -> PseudoLabels:
         raise fail(
             str(path), found=f"unreadable: {error}", expected="pseudo labels", fix=_REMAKE
         ) from error
+    _check(path, stored)
+    return PseudoLabels(
+        sample=stored["sample"],
+        of=of,
+        thresholds=stored["thresholds"].astype(np.float64),
+        image_ids=stored["image_ids"],
+        category_ids=stored["category_ids"],
+        boxes=stored["boxes"].astype(np.float64),
+        scores=stored["scores"].astype(np.float64),
+    )
+
+
+def _check(path: Path, stored: Mapping[str, NDArray[Any]]) -> None:
+    with Faults() as faults:
+        check_shapes(path, stored, COLUMNS, faults, fix=_REMAKE)
+        check_shapes(path, stored, {"sample": ("i", ())}, faults, fix=_REMAKE)
+        check_shapes(path, stored, {"thresholds": ("f", ())}, faults, fix=_REMAKE)
+    with Faults() as faults:
+        if bad := np.count_nonzero(~sound(stored["boxes"], stored["scores"])):
+            faults.add(
+                str(path),
+                found=f"{bad:,} detection(s) with a number that is not finite, or a negative size",
+                expected="finite numbers, widths and heights of 0 or more",
+                fix=_REMAKE,
+            )
+        if not np.isfinite(stored["thresholds"]).all():
+            found, expected = "NaN or infinity", "finite numbers"
+            faults.add(f"{path}: thresholds", found=found, expected=expected, fix=_REMAKE)
 
 
 def _share(part: Ints, whole: Ints) -> Floats:

@@ -135,9 +135,16 @@ class Daso(nn.Module):
         share = self.shares()[labels][:, None]
         return (1 - share) * probabilities + share * semantics.exp()
 
-    def alignment(self, features: Tensor, targets: Tensor) -> Tensor:
-        """Mean cross-entropy of the student's features (M, d) to log q (M, n) of the weak view."""
+    def alignment(self, features: Tensor, targets: Tensor, samples: int) -> Tensor:
+        """Cross-entropy of the student's features to q of the weak view.
+
+        Args:
+            features: (M, d) of the boxes that are aligned.
+            targets: (M, n) log q.
+            samples: Divides the sum: what the classification loss is a mean over, so that the two
+                losses of a box have the same weight, as those of an image have in the original.
+        """
         found = self.semantics(features)
         # 0 · -∞ for classes without a prototype is 0 here.
         terms = torch.where(targets > -torch.inf, targets.exp() * found, 0.0).sum(1)
-        return -terms.sum() / max(len(terms), 1)
+        return -terms.sum() / max(samples, 1)

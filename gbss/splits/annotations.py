@@ -34,6 +34,8 @@ ORIENTATION, QUARTER_TURNS = 0x0112, (5, 6, 7, 8)
 class Annotations:
     """A detection data set, N images and M boxes in columns, by ascending ids.
 
+    Boxes may stand in the order of their file instead, see `read`.
+
     Attributes:
         path: The file it was read from.
         digest: SHA-256 of that file.
@@ -101,7 +103,11 @@ class Annotations:
 
 
 def read(
-    path: Path, classes: Sequence[str] | None = None, *, unlabeled: bool = False
+    path: Path,
+    classes: Sequence[str] | None = None,
+    *,
+    unlabeled: bool = False,
+    file_order: bool = False,
 ) -> Annotations:
     """Reads and checks an annotation file, of any size: see docs/decisions/0030.
 
@@ -111,6 +117,8 @@ def read(
             these. None: any classes.
         unlabeled: The file may be one of images only, without ``annotations``; ``categories`` do
             not count then.
+        file_order: Leave the boxes in the order of the file. A split must not depend on it, but of
+            two boxes that a detection overlaps alike, the official tools take the one further down.
 
     Raises:
         GbssError: Everything that is wrong with the file.
@@ -130,7 +138,7 @@ def read(
         file_names=tuple(images.file_names[row] for row in rows),
         widths=widths,
         heights=heights,
-        **_box_columns(parts.boxes, image_ids, category_ids, widths, heights),
+        **_box_columns(parts.boxes, image_ids, category_ids, widths, heights, file_order),
         category_ids=category_ids,
         names=tuple(kinds.names[row] for row in order),
         frequencies=frequencies if FREQUENCIES.intersection(frequencies) else None,
@@ -145,11 +153,17 @@ def _by_id(ids: Numbers) -> Ints:
 
 
 def _box_columns(
-    part: Boxes, image_ids: Ints, category_ids: Ints, widths: Ints, heights: Ints
+    part: Boxes,
+    image_ids: Ints,
+    category_ids: Ints,
+    widths: Ints,
+    heights: Ints,
+    file_order: bool,
 ) -> dict[str, Any]:
     ids = column(part.ids)
     # Millions of boxes are mostly in order already, and stay where they are.
-    order = slice(None) if (ids[1:] > ids[:-1]).all() else _by_id(part.ids)
+    as_is = file_order or (ids[1:] > ids[:-1]).all()
+    order = slice(None) if as_is else _by_id(part.ids)
     columns = {
         "box_ids": ids[order],
         "box_images": np.searchsorted(image_ids, column(part.image_ids)[order]),

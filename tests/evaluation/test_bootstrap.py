@@ -128,3 +128,48 @@ def test_runs_are_compared_on_one_ground_truth(truth, case, tmp_path):
     path.write_text(json.dumps(truth | {"info": {}}))
     with pytest.raises(ValueError, match="one ground truth"):
         compare(case, load(path, []), GROUPS)
+
+
+def crowded():
+    """Four images with all objects found, one with its only object missed; by COCO's rules."""
+    boxes = [(1 + k, 6 * j) for k in range(4) for j in range(100)]
+    found = [(image, [x, 10, 5, 5], 0.9) for image, x in boxes]
+    return [*boxes, (50, 10)], found, ()
+
+
+def late():
+    """One object found behind the false alarms of four images that lack the class; by LVIS's."""
+    alarms = [(100 + k, [10 + j, 10, 20, 20], 0.9) for k in range(4) for j in range(300)]
+    return [(1, 10)], [(1, [10, 10, 5, 5], 0.3), *alarms], range(100, 104)
+
+
+@pytest.mark.parametrize(("made", "protocol"), [(crowded, "coco"), (late, "lvis")])
+def test_skewed_draws_do_not_leave_the_value_out(tmp_path, made, protocol):
+    boxes, found, lacking = made()
+    truth = {
+        "images": [
+            {"id": id_, "file_name": f"{id_}.png", "width": 640, "height": 480}
+            | {"neg_category_ids": [7] * (id_ in lacking), "not_exhaustive_category_ids": []}
+            for id_ in range(1, 201)
+        ],
+        "annotations": [
+            {"id": k, "image_id": i, "category_id": 7, "bbox": [x, 10, 5, 5], "area": 25}
+            for k, (i, x) in enumerate(boxes, start=3)
+        ],
+        "categories": [{"id": 7, "name": "bus", "frequency": "r"}],
+    }
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(truth))
+    entries = [
+        {"image_id": i, "category_id": 7, "bbox": box, "score": score} for i, box, score in found
+    ]
+    case = load(path, entries, protocol=protocol)
+    means = group_means(measure(case), {})
+    ends = intervals(case, means, {}, resamples=200)["groups"]["all"]
+    value = means["all"].ap
+    assert 0 <= ends["low"] <= value <= ends["high"] <= 1
+    assert ends["low"] < ends["high"]
+    # The draws alone would leave it out.
+    samples = group_samples(case, {}, draw(200, 200))["all"]
+    low, high = value + np.quantile(samples, [0.025, 0.975]) - samples.mean()
+    assert not low <= value <= high

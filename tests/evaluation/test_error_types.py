@@ -52,6 +52,13 @@ def load(tmp_path):
     return load
 
 
+def test_a_truth_without_boxes(load):
+    errors = error_types(*load([], [(1, 5, BOX, 0.9), (4, 5, FAR, 0.7)]))
+    assert np.isnan(errors.ap50).all()
+    assert errors.count["background"].tolist() == [0, 2, 0]
+    assert sum(count.sum() for count in errors.count.values()) == 2
+
+
 def test_each_kind_once(load):
     objects = [(1, 2, BOX), (1, 5, FAR), (4, 2, BOX), (6, 5, BOX), (7, 9, FAR)]
     detections = [

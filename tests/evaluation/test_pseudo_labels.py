@@ -13,6 +13,7 @@ from pycocotools.cocoeval import COCOeval
 from gbss.errors import GbssError
 from gbss.evaluation.found import Found, read_found
 from gbss.evaluation.matching import match, overlaps
+from gbss.evaluation.per_class import evaluate
 from gbss.evaluation.pseudo_labels import (
     PseudoLabels,
     quality,
@@ -300,6 +301,42 @@ def test_broken_files(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(GbssError, match="gbss pseudo-labels"):
         read_pseudo_labels(path)
+
+
+def test_all_that_is_wrong_with_the_columns_at_once(labels, tmp_path):
+    path = tmp_path / "labels.npz"
+    write_pseudo_labels(
+        path, replace(labels, scores=labels.scores[:-1], thresholds=np.zeros((2, 2)))
+    )
+    with pytest.raises(GbssError) as caught:
+        read_pseudo_labels(path)
+    assert [fault.where for fault in caught.value.faults] == [str(path), f"{path}: thresholds"]
+    assert "columns of 9, 10 rows" in str(caught.value)
+    bad = np.where(np.arange(10) == 4, np.nan, labels.scores)
+    write_pseudo_labels(path, replace(labels, scores=bad, thresholds=np.full(4, np.nan)))
+    with pytest.raises(GbssError) as caught:
+        read_pseudo_labels(path)
+    assert [fault.where for fault in caught.value.faults] == [str(path), f"{path}: thresholds"]
+    assert "1 detection(s) with a number that is not finite" in str(caught.value)
+
+
+def test_objects_are_those_of_the_evaluation_of_a_federated_file(tmp_path):
+    """A crowd, a box to be ignored and one without area are no objects."""
+    box, nothing = (10, 10, 20, 20), (50, 10, 0, 20)
+    entries = [(4, 3, box), (5, 3, box, "crowd"), (9, 3, box), (12, 7, nothing), (20, 7, box)]
+    lists = {"neg_category_ids": {21: [3]}, "not_exhaustive_category_ids": {}}
+    path = tmp_path / "hidden.json"
+    written(path, entries, **lists)
+    content = json.loads(path.read_text())
+    content["annotations"][2]["ignore"] = 1
+    path.write_text(json.dumps(content))
+    truth = read(path)
+    rows = [(image, class_, (10, 11, 20, 20), 0.9) for image, class_, *_ in entries]
+    counted = quality(found(truth, rows), truth, np.ones(6, bool))
+    expected = evaluate(path, [], protocol="lvis").ground_truth
+    assert counted.objects.tolist() == expected.tolist() == [1, 1, 0, 0]
+    assert counted.right.tolist() == [1, 1, 0, 0]
+    assert counted.wrong.tolist() == [0, 0, 0, 0]
 
 
 def test_found_is_by_images_and_scores(by_hand, tmp_path):

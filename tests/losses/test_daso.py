@@ -81,15 +81,15 @@ def test_alignment_is_a_cross_entropy_with_a_gradient_on_the_student_alone():
     weak = torch.tensor([[1.0, 2.0], [4.0, -1.0]])
     strong = torch.tensor([[2.0, 1.0], [1.0, 1.0]], requires_grad=True)
     targets = daso.semantics(weak)
-    loss = daso.alignment(strong, targets)
+    loss = daso.alignment(strong, targets, 7)
     q, logs = targets.exp()[:, :2], daso.semantics(strong)[:, :2]
-    assert loss.item() == pytest.approx(-(q * logs).sum().item() / 2, rel=1e-5)
+    assert loss.item() == pytest.approx(-(q * logs).sum().item() / 7, rel=1e-5)
     (gradient,) = torch.autograd.grad(loss, strong)
     assert gradient.isfinite().all()
     assert gradient.abs().sum() > 0
     # Aligned already: what remains is the entropy, and no slope.
     same = weak.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(daso.alignment(same, targets), same)
+    (gradient,) = torch.autograd.grad(daso.alignment(same, targets, 2), same)
     torch.testing.assert_close(gradient, torch.zeros(2, 2), atol=1e-6, rtol=0)
 
 
@@ -97,7 +97,7 @@ def test_without_boxes_without_features_and_with_broken_ones_everything_is_finit
     daso = made()
     features = torch.ones(2, 2, requires_grad=True)
     assert daso.semantics(features).exp().tolist() == [pytest.approx([1 / 3] * 3)] * 2
-    none = daso.alignment(features[:0], torch.zeros(0, 3))
+    none = daso.alignment(features[:0], torch.zeros(0, 3), 0)
     assert none == 0
     none.backward()
     daso.step()
@@ -107,7 +107,7 @@ def test_without_boxes_without_features_and_with_broken_ones_everything_is_finit
     daso.observe(torch.tensor([[float("nan"), 1.0]]), torch.tensor([0]))
     daso.step()
     assert torch.equal(daso.prototypes(), before)
-    loss = daso.alignment(features, daso.semantics(features.detach()))
+    loss = daso.alignment(features, daso.semantics(features.detach()), 2)
     assert loss.isfinite()
 
 
