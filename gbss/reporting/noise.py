@@ -28,4 +28,6 @@ def noise_notes(records: Sequence[Record], columns: Sequence[str]) -> list[str]:
     shares = sorted({f"{each['level']:.0%}".replace("%", " %") for each in stating})
     which = "" if len(stating) == len(records) else f", {len(stating)} of {len(records)}"
     text = f"{' or '.join(shares)} of AP on images drawn again; mean over the runs{which}"
-    return [f"Noise of the validation set ({text}): {', '.join(parts)}."]
+    noise = f"Noise of the validation set ({text}): {', '.join(parts)}."
+    # What is hard in an image is hard for every row.
+    return [f"{noise} A difference of two rows on the same images has less: `gbss compare`."]
