@@ -145,7 +145,7 @@ def test_a_scale_cannot_pass_for_another(tmp_path, monkeypatch):
     for name in ("config.schema.yaml", "config/demo.yaml"):
         (tmp_path / name).write_bytes((WORKFLOW / name).read_bytes())
     (tmp_path / "config/demo.yaml").rename(tmp_path / "config/big.yaml")
-    monkeypatch.setattr("gbss.scales.WORKFLOW", tmp_path)
+    monkeypatch.setattr("gbss.scales.load.WORKFLOW", tmp_path)
     with pytest.raises(GbssError, match=r"found: +'demo'\n +expected: 'big'"):
         load_scale("big")
 

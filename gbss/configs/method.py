@@ -37,7 +37,7 @@ SNAPSHOTS = 200
 
 @dataclass(frozen=True)
 class Windows:
-    """Lengths of the method in iterations, see `gbss.scales.MethodWindows`.
+    """Lengths of the method in iterations, see `gbss.scales.parts.MethodWindows`.
 
     Attributes:
         weights_warmup: With w = 1.
