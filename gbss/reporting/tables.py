@@ -230,11 +230,16 @@ def _seed_notes(rows: Sequence[TableRow], planned: Sequence[int]) -> list[str]:
 
 
 def _input_notes(records: Sequence[Record]) -> list[str]:
-    """Rows of one table are comparable only if they saw the same annotation files."""
+    """Rows of one table are comparable only if they saw the same annotation files.
+
+    Other labels, and the run that a second stage starts from, are choices of a row.
+    """
     sums: dict[str, set[str]] = {}
     for record in records:
-        for name, checksum in record["inputs"].items():
-            sums.setdefault(name, set()).add(checksum)
+        own_labels = "labels" in record["settings"].get("method", {})
+        chosen = {"start", *(["labeled"] if own_labels else [])}
+        for name in record["inputs"].keys() - chosen:
+            sums.setdefault(name, set()).add(record["inputs"][name])
     return [
         f"The runs used {len(found)} different versions of {name}; compare rows with care."
         for name, found in sorted(sums.items())

@@ -157,6 +157,19 @@ def test_iterations_and_inputs_that_differ_are_said(build, make_record) -> None:
     ) in table.notes
 
 
+def test_inputs_that_a_row_chooses_may_differ(build, make_record) -> None:
+    records = [make_record(0.1, 0.5, seed=seed) for seed in (1, 2)]
+    for record in records:
+        record["inputs"] = {"labeled": "a", "start": f"{record['run']['seed']}"}
+    records[1]["inputs"]["labeled"] = "all of them"
+    records[1]["settings"] = {"method": {"labels": "all"}}
+    assert not any("versions" in note for note in build({"plain": records}).notes)
+    records[1]["settings"] = {"method": {}}
+    assert any(
+        "2 different versions of labeled" in note for note in build({"plain": records}).notes
+    )
+
+
 def test_refuses_records_that_do_not_fit(build, make_record) -> None:
     records = [
         make_record(0.1, 0.5, seed=1),
