@@ -165,8 +165,10 @@ def test_published_records_render_without_training(snakemake, repository, tmp_pa
     published = repository / "results/runs/demo"
     shutil.copytree(published, tmp_path / "results/runs/demo")
     config = ("--config", "scale=demo", "results=results")
-    tables = ("headline", "components", "main_lvis")
+    tables = ("headline", "components", "solver")
     targets = [f"table_{name}" for name in tables]
+    jobs = planned(snakemake("-n", *config, "--", *targets, profile="workflow/profiles/demo"))
+    assert set(jobs) == {"table", *targets}
     said = snakemake(*config, "--", *targets, profile="workflow/profiles/demo")
     assert "training" not in said
     for name in (f"results/tables/demo/{table}{end}" for table in tables for end in TABLE_FILES):
