@@ -30,8 +30,8 @@ def relabel(daso: Daso, head: Any, x: Any, images: Any) -> None:
     """Blends the detections of a batch; each gets its ``semantics`` (n,) log q.
 
     A box is blended as the class that it looks most like to the classifier; what suppression has
-    left of it as other classes stays. The score is p'_{y'} times what the detection is worth as
-    foreground, s / p_y: where nothing is blended, it is s.
+    left of it as other classes stays. The score is s p'_{y'} / p_y, at most 1: the less is blended,
+    the nearer it is to s. (s is of the region that the box was refined from, p of the box itself.)
 
     Args:
         daso: By whom.
@@ -46,7 +46,7 @@ def relabel(daso: Daso, head: Any, x: Any, images: Any) -> None:
     own = probabilities.gather(1, labels[:, None])[:, 0]
     new_p, new_labels = daso.blend(probabilities, labels, semantics).max(1)
     tiny = torch.finfo(own.dtype).tiny
-    new_scores = (scores / own.clamp(min=tiny)).clamp(max=1) * new_p
+    new_scores = (scores * new_p / own.clamp(min=tiny)).clamp(max=1)
     blended = (probabilities.argmax(1) == labels) & (daso.shares()[labels] > 0)
     scores = torch.where(blended, new_scores.to(scores.dtype), scores)
     labels = torch.where(blended, new_labels, labels)

@@ -9,6 +9,8 @@ from torch.nn import functional
 from gbss.imbalance.processes import gather_rows, sum_over_processes
 from gbss.imbalance.variant import check_range
 
+_LARGEST = torch.finfo(torch.float16).max
+
 
 class Daso(nn.Module):
     """Distribution-aware semantics-oriented pseudo labels.
@@ -35,6 +37,7 @@ class Daso(nn.Module):
     """
 
     queue: Tensor
+    directions: Tensor
     filled: Tensor
     counts: Tensor
     steps: Tensor
@@ -52,7 +55,11 @@ class Daso(nn.Module):
         window: int = 100,
     ) -> None:
         super().__init__()
-        for name, value, least in (("warmup", warmup, 0), ("length", length, 1)):
+        for name, value, least in (
+            ("warmup", warmup, 0),
+            ("length", length, 1),
+            ("window", window, 1),
+        ):
             check_range(f"Daso: {name}", value, least, fix="use a number of iterations or features")
         check_range("Daso: temperature", temperature, 1e-4, fix="use a number above 0, as 0.05")
         check_range("Daso: sharpness", sharpness, 1e-4, fix="use a number above 0, as 1")
@@ -62,6 +69,8 @@ class Daso(nn.Module):
         # Half precision: only directions of means are used, and there can be many features.
         queue = torch.zeros(classes, length, features, dtype=torch.float16)
         self.register_buffer("queue", queue)
+        # Of the queues, after each step.
+        self.register_buffer("directions", torch.zeros(classes, features))
         self.register_buffer("filled", torch.zeros(classes, dtype=torch.long))
         self.register_buffer("counts", torch.zeros(window, classes))
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
@@ -90,11 +99,14 @@ class Daso(nn.Module):
         rows = rows[rows.isfinite().all(1)]
         # One class after the other: the places within a queue depend on the order.
         for label in sorted(set(rows[:, -1].long().tolist())):
-            new = rows[rows[:, -1] == label, :-1].to(self.queue.dtype)[-self.queue.shape[1] :]
+            new = rows[rows[:, -1] == label, :-1].clamp(-_LARGEST, _LARGEST)
+            new = new.to(self.queue.dtype)[-self.queue.shape[1] :]
             start = int(self.filled[label])
             places = torch.arange(start, start + len(new), device=rows.device)
             self.queue[label, places % self.queue.shape[1]] = new
             self.filled[label] += len(new)
+        # Places that are not filled are 0, and a class without features has no direction.
+        self.directions.copy_(functional.normalize(self.queue.float().sum(1), dim=1))
         sum_over_processes(self._count)
         self.counts[self.steps % len(self.counts)] = self._count
         self.steps += 1
@@ -104,15 +116,9 @@ class Daso(nn.Module):
     def _width(self) -> int:
         return self.queue.shape[2] + 1
 
-    @torch.no_grad()
-    def prototypes(self) -> Tensor:
-        """(n, d) directions of the classes, of length 1; 0 for one without features."""
-        sums = self.queue.float().sum(1)  # places that are not filled are 0
-        return functional.normalize(sums, dim=1)
-
     def semantics(self, features: Tensor) -> Tensor:
         """(M, n) semantic log probabilities of features (M, d), over classes with a prototype."""
-        likeness = functional.normalize(features.float(), dim=1) @ self.prototypes().T
+        likeness = functional.normalize(features.float(), dim=1) @ self.directions.T
         known = (self.filled > 0) | (self.filled == 0).all()
         scaled = (likeness / self.temperature).masked_fill(~known, -torch.inf)
         return scaled.log_softmax(1)
@@ -141,8 +147,8 @@ class Daso(nn.Module):
         Args:
             features: (M, d) of the boxes that are aligned.
             targets: (M, n) log q.
-            samples: Divides the sum: what the classification loss is a mean over, so that the two
-                losses of a box have the same weight, as those of an image have in the original.
+            samples: Divides the sum: the regions that classification draws in the batch, so that
+                the two losses of a box weigh alike, as those of an image do in the original.
         """
         found = self.semantics(features)
         # 0 · -∞ for classes without a prototype is 0 here.

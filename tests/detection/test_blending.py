@@ -61,6 +61,17 @@ def test_a_detection_takes_the_label_and_the_score_of_its_blend(daso):
     assert first[first.scores > 0.1].semantics.shape == (2, 3)
 
 
+def test_where_hardly_anything_is_blended_scores_hardly_change(daso):
+    """The score of a region may be above what the classifier says of the refined box."""
+    daso.counts[:, 1] = 1e-4 * daso.counts.sum() / len(daso.counts)
+    one = image((1, 0.95, 1))
+    assert PROBABILITIES[1, 1] < 0.95
+    blending.relabel(daso, Head(), None, [one])
+    assert one.labels.tolist() == [1]
+    assert one.scores.item() == pytest.approx(0.95, abs=2e-3)
+    assert one.scores.item() != pytest.approx(0.95, abs=1e-6)
+
+
 def test_scores_stay_at_most_1(daso):
     one = image((0, 0.99, 0))
     blending.relabel(daso, Head(), None, [one])
@@ -93,4 +104,4 @@ def test_labeled_boxes_fill_the_queues(daso):
     blending.observe_boxes(daso, teacher, None, samples)
     daso.step()
     assert daso.filled.tolist() == [2, 1, 1]
-    assert daso.prototypes()[2].tolist() == [1, 0]
+    assert daso.directions[2].tolist() == [1, 0]

@@ -22,7 +22,7 @@ def learned(**settings):
 
 def test_by_hand():
     daso = learned(temperature=0.5)
-    assert daso.prototypes().tolist() == [[1, 0], [0, 1], [0, 0]]
+    assert daso.directions.tolist() == [[1, 0], [0, 1], [0, 0]]
     # cos 45° for both known classes: one half each.
     semantics = daso.semantics(torch.tensor([[3.0, 3.0], [5.0, 0.0]]))
     assert semantics.exp()[0].tolist() == pytest.approx([0.5, 0.5, 0])
@@ -103,26 +103,34 @@ def test_without_boxes_without_features_and_with_broken_ones_everything_is_finit
     daso.step()
     assert daso.shares().tolist() == [0, 0, 0]
     daso = learned()
-    before = daso.prototypes()
+    before = daso.directions.clone()
     daso.observe(torch.tensor([[float("nan"), 1.0]]), torch.tensor([0]))
     daso.step()
-    assert torch.equal(daso.prototypes(), before)
+    assert torch.equal(daso.directions, before)
     loss = daso.alignment(features, daso.semantics(features.detach()), 2)
     assert loss.isfinite()
+
+
+def test_features_beyond_half_precision_have_a_direction():
+    daso = made()
+    daso.observe(torch.tensor([[7e4, 0.0], [float("inf"), 1.0]]), torch.tensor([1, 1]))
+    daso.step()
+    assert daso.directions.tolist() == [[0, 0], [1, 0], [0, 0]]
+    assert daso.filled.tolist() == [0, 1, 0]
 
 
 def test_the_queue_keeps_the_latest_and_its_state_resumes():
     daso = learned(length=2)
     daso.observe(torch.tensor([[0.0, 9.0]] * 5), torch.tensor([0] * 5))
     daso.step()
-    assert daso.prototypes()[0].tolist() == [0, 1]
+    assert daso.directions[0].tolist() == [0, 1]
     fresh = made(length=2)
     fresh.load_state_dict(daso.state_dict())
     for each in (daso, fresh):
         each.observe(torch.tensor([[3.0, 1.0]]), torch.tensor([0]))
         each.note(torch.tensor([1, 1, 0]))
         each.step()
-    assert torch.equal(daso.prototypes(), fresh.prototypes())
+    assert torch.equal(daso.directions, fresh.directions)
     assert torch.equal(daso.shares(), fresh.shares())
     assert [daso.ready(iteration) for iteration in (3, 4)] == [False, True]
 
