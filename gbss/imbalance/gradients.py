@@ -12,6 +12,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gbss.imbalance.processes import sum_over_processes
 from gbss.imbalance.variant import MOMENTUM, Variant, check_range, check_variant
@@ -75,49 +76,28 @@ def gradient_matrix(
 
 
 @torch.no_grad()
-def sigmoid_gradient_matrix(
-    logits: Tensor, labels: Tensor, label_weights: Tensor | None = None
-) -> Tensor:
-    """`gradient_matrix` for C independent sigmoids with binary cross-entropy.
-
-    The gradient of sample n on logit i is u_n (sigmoid(z_i) - [i = y_n]); a column does not sum
-    to 0. For heads with a column for the background (EQLv2), not for those without.
-
-    Args:
-        logits: (N, C), background last.
-        labels: (N,) int64 in 0..C-1.
-        label_weights: (N,) factor of each sample's loss; None: 1.
-
-    Returns:
-        (C, C), entry [i, k] = mean gradient on logit i caused by samples of class k.
-    """
-    logits = _at_least_float32(logits)
-    chosen = labels[:, None]
-    rows = logits.sigmoid()
-    # sigmoid(z) - 1 = -sigmoid(-z), without the cancellation.
-    rows.scatter_(1, chosen, -(-logits.gather(1, chosen)).sigmoid())
-    if label_weights is not None:
-        rows.mul_(label_weights[:, None])
-    return _mean_by_class(rows, labels)
-
-
-@torch.no_grad()
 def matrix_of_gradients(
-    gradients: Tensor, labels: Tensor, label_weights: Tensor | None = None
+    gradients: Tensor,
+    labels: Tensor,
+    label_weights: Tensor | None = None,
+    *,
+    classes: int | None = None,
 ) -> Tensor:
     """`gradient_matrix` for any loss, from the gradients of its samples.
 
     Args:
-        gradients: (N, C) gradient of each sample's loss on its logits, background last.
+        gradients: (N, C) gradient of each sample's loss on its logits, background last; fewer
+            columns where the last classes have no logit, their rows are then 0.
         labels: (N,) int64 in 0..C-1.
         label_weights: (N,) factor of each sample's loss; None: 1.
+        classes: C; None: as many as there are columns.
 
     Returns:
         (C, C), entry [i, k] = mean gradient on logit i caused by samples of class k.
     """
     rows = _at_least_float32(gradients)
     rows = rows.clone() if label_weights is None else rows * label_weights[:, None].to(rows.dtype)
-    return _mean_by_class(rows, labels)
+    return _mean_by_class(rows, labels, classes)
 
 
 def positive_negative(matrix: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -185,20 +165,24 @@ class GradientStatistics(nn.Module):
         self.register_buffer("_pending", pending, persistent=False)
 
     @torch.no_grad()
-    def observe(self, branch: Branch, matrix: Tensor, samples: int) -> None:
+    def observe(
+        self, branch: Branch, matrix: Tensor, samples: int, divisor: Tensor | None = None
+    ) -> None:
         """Adds one batch of a branch to the current step.
 
         Args:
             branch: Where the samples come from.
             matrix: (C, C) mean over the batch, from one of the functions above.
             samples: Number N of samples in the batch.
+            divisor: () what the batch counts in the mean over batches and processes, for losses
+                that are not divided by N (not in ``release``); None: N.
         """
         index = BRANCHES.index(branch)
         factor = samples if self.variant == "paper" else min(samples, 1)
         total = self._pending[index, :-1].view(self.classes, self.classes)
         # Not `add_` with a factor, which rounds once: two processes round the products, too.
         total.add_(matrix.to(total.dtype) * factor)
-        self._pending[index, -1] += samples
+        self._pending[index, -1] += samples if divisor is None else divisor
 
     @torch.no_grad()
     def step(self) -> None:
@@ -242,11 +226,16 @@ def _slope(p: Tensor, rest: Tensor, gamma: float | None) -> Tensor:
     return rest**gamma * (1 + gamma * p * ratio)
 
 
-def _mean_by_class(rows: Tensor, labels: Tensor) -> Tensor:
-    """(N, C) gradients, overwritten → (C, C) whose column k is the sum over labels k, over N."""
-    classes = rows.shape[1]
+def _mean_by_class(rows: Tensor, labels: Tensor, classes: int | None = None) -> Tensor:
+    """(N, columns) gradients, overwritten → (C, C): column k is the sum over labels k, over N.
+
+    Rows of classes without a column are 0.
+    """
+    columns = rows.shape[1]
+    classes = columns if classes is None else classes
     rows.div_(max(len(rows), 1))
-    return rows.new_zeros(classes, classes).index_add_(0, labels, rows).T
+    by_class = rows.new_zeros(classes, columns).index_add_(0, labels, rows)
+    return functional.pad(by_class, (0, classes - columns)).T
 
 
 def _release_matrix(

@@ -12,7 +12,6 @@ from gbss.imbalance.gradients import (
     gradient_matrix,
     matrix_of_gradients,
     positive_negative,
-    sigmoid_gradient_matrix,
 )
 
 CLASSES = 7
@@ -101,8 +100,6 @@ def test_empty_batch_gives_zeros(variant: str) -> None:
     empty = torch.zeros(0, 5)
     matrix = gradient_matrix(empty, torch.zeros(0, dtype=torch.long), variant=variant)
     assert torch.equal(matrix, torch.zeros(5, 5))
-    sigmoid = sigmoid_gradient_matrix(empty, torch.zeros(0, dtype=torch.long), torch.zeros(0))
-    assert torch.equal(sigmoid, torch.zeros(5, 5))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
@@ -142,16 +139,6 @@ def test_lvis_size_equals_autograd() -> None:
     assert (
         relative_error(gradient_matrix(logits, labels, weights, focal_gamma=1.0), expected) < 1e-12
     )
-
-
-@pytest.mark.parametrize("count", [1, 63, 100])
-def test_sigmoid_matrix_equals_autograd(count: int) -> None:
-    logits, labels, weights = sample(count)
-    logits.requires_grad_()
-    onehot = torch.eye(CLASSES, dtype=torch.float64)[labels]
-    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, onehot, reduction="none")
-    expected = by_autograd(weights[:, None] * loss, logits, labels)
-    assert relative_error(sigmoid_gradient_matrix(logits, labels, weights), expected) <= 1e-12
 
 
 def release_restated(logits: Tensor, labels: Tensor, weights: Tensor, *, focal: bool) -> Tensor:
