@@ -10,7 +10,7 @@ from typing import Any
 
 from gbss import tasks
 from gbss.errors import Faults, nearest
-from gbss.rows import DEFAULT_RFS_THRESHOLD, PaperNumbers, Row, refusals
+from gbss.rows import DEFAULT_RFS_THRESHOLD, ONE_STAGE, PaperNumbers, Row, refusals
 from gbss.schema import WORKFLOW, check_schema, read_yaml
 
 __all__ = ["Experiments", "PaperNumbers", "Row", "TableSpec", "load_experiments"]
@@ -110,7 +110,7 @@ def _row(name: str, entry: Mapping[str, Any]) -> Row:
     reweighting = entry.get("reweighting", "none")
     crs = sampling.get("unlabeled") == "crs"
     variant = entry.get("variant", "paper")
-    focal = variant == "release" or entry["detector"] == "unbiased_teacher"
+    focal = variant == "release" or entry["detector"] in ("unbiased_teacher", *ONE_STAGE)
     return Row(
         name,
         entry["label"],
@@ -149,6 +149,9 @@ def _check_retrained(faults: Faults, row: Row, rows: Mapping[str, Row], path: Pa
     elif base.retrains is not None:
         found = f"{base.id!r}, which itself starts from another row"
         faults.add(where, found=found, expected="a row that is trained in one stage", fix=fix)
+    elif base.one_stage:
+        found = f"{base.id!r} with the detector {base.detector!r}"
+        faults.add(where, found=found, expected="a row with a detector of two stages", fix=fix)
     elif base.decoupling != row.decoupling:
         found = f"{base.id!r} with decoupling: {base.decoupling}"
         faults.add(where, found=found, expected=f"decoupling: {row.decoupling}", fix=fix)

@@ -37,8 +37,11 @@ LOSSES: Mapping[str, LossFacts] = {
 }
 """Every loss that a row can name; `gbss.configs.losses` says how each is built."""
 
-DETECTORS = ("soft_teacher", "unbiased_teacher", "supervised")
+DETECTORS = ("soft_teacher", "unbiased_teacher", "supervised", "mean_teacher_retinanet")
 """Every detector that a row can name."""
+
+ONE_STAGE = ("mean_teacher_retinanet",)
+"""Those of them without regions: a sigmoid for each class of an anchor, no background column."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,11 @@ class Row:
         return "jacobi" if self.thresholds == "gbt" else None
 
     @property
+    def one_stage(self) -> bool:
+        """Whether its detector has no regions, see `ONE_STAGE`."""
+        return self.detector in ONE_STAGE
+
+    @property
     def windowed(self) -> bool:
         """Whether its training depends on the windows of the scale's ``method``."""
         pooled = self.unlabeled_sampling != "random"
@@ -155,6 +163,8 @@ def refusals(row: Row) -> Iterator[Refusal]:
     Any detector goes with any loss, reweighting, thresholds and sampling but for these.
     """
     yield from _without_effect(row)
+    if row.one_stage:
+        yield from _of_two_stages(row)
     loss = LOSSES[row.loss]
     if row.reweighting == "direct" and not loss.balanced:
         yield Refusal(
@@ -164,7 +174,7 @@ def refusals(row: Row) -> Iterator[Refusal]:
             "linear equations have no solution but w = 0",
             "use reweighting: jacobi, whose iterate exists, or another loss",
         )
-    if row.variant == "release" and not loss.released:
+    if row.variant == "release" and not loss.released and not row.one_stage:
         yield Refusal(
             "variant",
             f"'release' with the loss {row.loss!r}",
@@ -198,6 +208,33 @@ def refusals(row: Row) -> Iterator[Refusal]:
                     "a detector with pseudo labels: this one sees labeled images alone",
                     f"use {plain}, or another detector",
                 )
+
+
+def _of_two_stages(row: Row) -> Iterator[Refusal]:
+    """Choices of a row with a one-stage detector that need a head over regions."""
+    needed = {
+        "loss": (
+            row.loss != "focal",
+            "focal, over a sigmoid for each class; the others need a column for the background",
+        ),
+        "variant": (
+            row.variant == "release",
+            "two stages: the released code's gradient matrix is that of a softmax over regions",
+        ),
+        "decoupling": (
+            row.decoupling != "none",
+            "two stages: DeFRCN decouples region proposals from regions, and it has neither",
+        ),
+        "retrains": (
+            row.retrains is not None,
+            "two stages: the classifier that is made anew is that of the regions",
+        ),
+    }
+    for key, (found, expected) in needed.items():
+        if found:
+            what = f"{getattr(row, key)!r} with the detector {row.detector!r}"
+            fix = f"remove {key!r}, or use detector: soft_teacher"
+            yield Refusal(key, what, expected, fix)
 
 
 def _without_effect(row: Row) -> Iterator[Refusal]:

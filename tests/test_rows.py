@@ -55,6 +55,11 @@ def test_of_all_losses_reweightings_thresholds_and_samplings_only_these_are_refu
         ("thresholds", "'gbt' with the detector 'supervised'"),
         ("sampling.unlabeled", "'rfs' with the detector 'supervised'"),
         ("sampling.unlabeled", "'crs' with the detector 'supervised'"),
+        *(
+            ("loss", f"{loss!r} with the detector 'mean_teacher_retinanet'")
+            for loss in LOSSES
+            if loss != "focal"
+        ),
     }
 
 
@@ -69,6 +74,20 @@ def test_daso_needs_what_soft_teacher_has_at_hand():
         ((key, _),) = refused(pseudo_labels="daso", detector=detector)
         assert key == "pseudo_labels"
     assert not refused(pseudo_labels="daso", loss="eqlv2", thresholds="gbt")
+
+
+def test_a_one_stage_detector_has_no_regions():
+    one_stage = {"detector": "mean_teacher_retinanet", "loss": "focal"}
+    assert not refused(**one_stage, reweighting="direct", thresholds="gbt")
+    assert not refused(**one_stage, calibration="prototypes")
+    what = "with the detector 'mean_teacher_retinanet'"
+    assert refused(**one_stage, decoupling="defrcn") == [("decoupling", f"'defrcn' {what}")]
+    assert refused(**one_stage, retrains="soft-teacher") == [("retrains", f"'soft-teacher' {what}")]
+    assert refused(**one_stage, variant="release", reweighting="jacobi") == [
+        ("variant", f"'release' {what}")
+    ]
+    ((key, _),) = refused(**one_stage, pseudo_labels="daso")
+    assert key == "pseudo_labels"
 
 
 def test_all_labels_leave_nothing_unlabeled():

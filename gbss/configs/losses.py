@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gbss.configs import one_stage
 from gbss.experiments import Row
 
-FOCAL_EXPONENT = {"soft_teacher": 1.0, "supervised": 1.0, "unbiased_teacher": 1.5}
+FOCAL_EXPONENT = {
+    "soft_teacher": 1.0,
+    "supervised": 1.0,
+    "unbiased_teacher": 1.5,
+    "mean_teacher_retinanet": one_stage.FOCAL["gamma"],
+}
 """Detector → exponent of its focal loss: the released code's on every data set, and Unbiased
-Teacher's own."""
+Teacher's and RetinaNet's own."""
 
 C2AM_SCALE = 30.0
 """s of C2AM, the temperature of its classifier."""
@@ -70,3 +76,8 @@ def box_head(row: Row, classes: int) -> dict[str, Any]:
 def focal_exponent(row: Row) -> float | None:
     """Exponent of the loss for the gradient matrix; None: not focal."""
     return FOCAL_EXPONENT[row.detector] if row.loss == "focal" else None
+
+
+def focal_alpha(row: Row) -> float | None:
+    """α of a one-stage detector's sigmoid focal loss for the gradient matrix; None: two stages."""
+    return one_stage.FOCAL["alpha"] if row.one_stage else None

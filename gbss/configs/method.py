@@ -5,17 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gbss.configs import losses
+from gbss.configs import losses, one_stage
 from gbss.errors import Faults
 from gbss.experiments import Row
 from gbss.rows import LOSSES
 from gbss.scales import Scale
 
-BASE_THRESHOLD = {"soft_teacher": 0.9, "unbiased_teacher": 0.7, "supervised": 0.9}
+BASE_THRESHOLD = {
+    "soft_teacher": 0.9,
+    "unbiased_teacher": 0.7,
+    "supervised": 0.9,
+    "mean_teacher_retinanet": 0.5,
+}
 """Detector → its own θ; one without pseudo labels has Soft Teacher's in its log."""
 
 FLOOR = 0.5
 """The smallest class-wise threshold (released code, for θ = 0.9)."""
+
+ONE_STAGE_FLOOR = 0.28
+"""The same for scores of a sigmoid: the released code's share of θ, 5/9 of 0.5 (0071)."""
 
 FETCHED_AHEAD = 32
 """Batches that a change of the sampling waits for, at most: more than loading processes fetch
@@ -122,13 +130,15 @@ def method(row: Row, scale: Scale, classes: int) -> dict[str, Any]:
             "classes": classes,
             "warmup": windows.thresholds_warmup,
             "base": BASE_THRESHOLD[row.detector],
-            "floor": FLOOR,
+            "floor": floor(row),
             # Without GbT every class has θ, whatever the variant.
             "variant": row.variant if row.thresholds == "gbt" else "paper",
         },
         "class_wise": row.thresholds == "gbt",
         "focal_gamma": losses.focal_exponent(row),
     }
+    if row.one_stage:
+        config["focal_alpha"] = losses.focal_alpha(row)
     if row.solver is not None:
         config["weights"] = _weights(row, scale, windows, classes + 1)
     if row.beta is not None:
@@ -139,6 +149,11 @@ def method(row: Row, scale: Scale, classes: int) -> dict[str, Any]:
             "variant": row.variant,
         }
     return config
+
+
+def floor(row: Row) -> float:
+    """The smallest class-wise threshold of a row."""
+    return ONE_STAGE_FLOOR if row.one_stage else FLOOR
 
 
 def _weights(row: Row, scale: Scale, windows: Windows, columns: int) -> dict[str, Any]:
@@ -169,9 +184,9 @@ def semi_train_settings(row: Row, scale: Scale) -> dict[str, Any]:
         settings["classifier_alone"] = True
     if row.detector == "unbiased_teacher":
         return settings | {"burn_in": Windows.of(row, scale).burn_in}
-    if row.thresholds == "gbt":
-        # mmdet's constant must let all class-wise thresholds by.
-        settings["cls_pseudo_thr"] = FLOOR
+    if row.thresholds == "gbt" or row.one_stage:
+        # mmdet's constant must let all thresholds by.
+        settings["cls_pseudo_thr"] = floor(row)
     return settings
 
 
@@ -190,10 +205,13 @@ def sampler(row: Row, scale: Scale) -> dict[str, Any]:
 
 
 def optimizer_settings(row: Row) -> dict[str, Any]:
-    """Weight decay would pull the class weights towards 1."""
-    if row.solver != "jacobi":
-        return {}
-    return {"constructor": "gbss.detection.optimizer.OptimizerConstructor"}
+    """What a row adds to the optimizer: weight decay would pull the class weights towards 1."""
+    settings: dict[str, Any] = {}
+    if row.solver == "jacobi":
+        settings["constructor"] = "gbss.detection.optimizer.OptimizerConstructor"
+    if row.one_stage:
+        settings["clip_grad"] = {"max_norm": one_stage.GRADIENT_NORM}
+    return settings
 
 
 def hooks(row: Row, scale: Scale) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from gbss.configs import losses, method
+from gbss.configs import losses, method, one_stage
 from gbss.experiments import Row
 from gbss.scales import Scale
 
@@ -14,6 +14,7 @@ TYPES = {
     "soft_teacher": "gbss.detection.soft_teacher.SoftTeacher",
     "unbiased_teacher": "gbss.detection.unbiased_teacher.UnbiasedTeacher",
     "supervised": "gbss.detection.supervised.SupervisedDetector",
+    "mean_teacher_retinanet": "gbss.detection.mean_teacher.MeanTeacher",
 }
 """Name in a row → class; the names are those of `gbss.rows.DETECTORS`."""
 
@@ -41,6 +42,30 @@ def model(base: Config, detector: dict[str, Any], row: Row, scale: Scale) -> dic
         row: The choices.
         scale: Windows, batch and optimizer.
     """
+    if row.one_stage:
+        detector = one_stage.retinanet(detector, scale.detector)
+        head = detector["bbox_head"]
+    else:
+        head = _two_stage(detector, row)
+    settings = base.model.semi_train_cfg.to_dict() | method.semi_train_settings(row, scale)
+    beside = method.method(row, scale, head["num_classes"])
+    if row.pseudo_labels == "daso":
+        beside["daso"] = _daso(row, scale, head)
+    return {
+        "type": TYPES[row.detector],
+        "method": beside,
+        "detector": detector,
+        "data_preprocessor": {
+            "type": "MultiBranchDataPreprocessor",
+            "data_preprocessor": detector["data_preprocessor"],
+        },
+        "semi_train_cfg": settings,
+        "semi_test_cfg": {"predict_on": "teacher"},
+    }
+
+
+def _two_stage(detector: dict[str, Any], row: Row) -> dict[str, Any]:
+    """Changes the parts of Faster R-CNN that a row replaces; returns its box head."""
     detector["roi_head"]["type"] = "gbss.detection.roi_head.RoIHead"
     head = detector["roi_head"]["bbox_head"]
     head["type"] = "gbss.detection.bbox_head.WeightedBBoxHead"
@@ -56,23 +81,9 @@ def model(base: Config, detector: dict[str, Any], row: Row, scale: Scale) -> dic
             "type": "gbss.detection.decoupling.DecoupledRoIHead",
             "rate": DEFRCN_RATES["roi"],
         }
-    settings = base.model.semi_train_cfg.to_dict() | method.semi_train_settings(row, scale)
     if row.detector == "unbiased_teacher":
         detector["train_cfg"]["rpn"]["sampler"]["pos_fraction"] = UNBIASED_POSITIVES
-    beside = method.method(row, scale, head["num_classes"])
-    if row.pseudo_labels == "daso":
-        beside["daso"] = _daso(row, scale, head)
-    return {
-        "type": TYPES[row.detector],
-        "method": beside,
-        "detector": detector,
-        "data_preprocessor": {
-            "type": "MultiBranchDataPreprocessor",
-            "data_preprocessor": detector["data_preprocessor"],
-        },
-        "semi_train_cfg": settings,
-        "semi_test_cfg": {"predict_on": "teacher"},
-    }
+    return head
 
 
 def _daso(row: Row, scale: Scale, head: dict[str, Any]) -> dict[str, Any]:

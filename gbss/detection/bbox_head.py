@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from mmdet.models import Shared2FCBBoxHead
 from torch import Tensor, nn
 
+from gbss.detection.observed import ObservedHead
 from gbss.losses.base import ClassificationLoss
-
-Observer = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor | None]
-"""Logits (N, C), labels (N,), label weights (N,), gradients (N, C) of a loss that has its own →
-(N,) factors of the losses, or None."""
-
-Listener = Callable[[Tensor, Tensor], None]
-"""Scores (M,) and labels (M,) of one image's detections, after suppression."""
 
 
 class AddedAtOnce(Tensor):
@@ -35,17 +28,8 @@ class AddedAtOnce(Tensor):
         yield self.sum()
 
 
-class WeightedBBoxHead(Shared2FCBBoxHead):
-    """mmdet's box head, with a factor for each sample of whatever classification loss it has.
-
-    Both are off unless a detector says, for a part of its step, who looks: a forward pass outside
-    of `shown_to` is neither weighted nor seen. They are plain functions, so that no module ends
-    up inside the head and is averaged with it.
-    """
-
-    _observer: Observer | None = None
-    _listener: Listener | None = None
-    _final = False
+class WeightedBBoxHead(ObservedHead, Shared2FCBBoxHead):
+    """mmdet's box head, with a factor for each sample of whatever classification loss it has."""
 
     @property
     def own_loss(self) -> ClassificationLoss | None:
@@ -57,37 +41,6 @@ class WeightedBBoxHead(Shared2FCBBoxHead):
         super().init_weights()
         if self.own_loss is not None and self.own_loss.prior_bias is not None:
             nn.init.constant_(self.fc_cls.bias, self.own_loss.prior_bias)
-
-    @contextmanager
-    def shown_to(self, observer: Observer | None) -> Iterator[None]:
-        """Within it, losses are shown to ``observer`` and multiplied by what it returns.
-
-        Args:
-            observer: None: nobody.
-        """
-        self._observer = observer
-        try:
-            yield
-        finally:
-            self._observer = None
-
-    @contextmanager
-    def heard_by(self, listener: Listener) -> Iterator[None]:
-        """Within it, ``listener`` is told of every image's detections, with any score."""
-        self._listener = listener
-        try:
-            yield
-        finally:
-            self._listener = None
-
-    @contextmanager
-    def final(self) -> Iterator[None]:
-        """Within it, scores are those of results; otherwise those of pseudo labels."""
-        self._final = True
-        try:
-            yield
-        finally:
-            self._final = False
 
     def describe(self, pooled: Tensor) -> Tensor:
         """(M, d) what the classifier sees of pooled regions (M, C, H, W)."""
@@ -150,7 +103,6 @@ class WeightedBBoxHead(Shared2FCBBoxHead):
         results = super().predict_by_feat(
             rois, cls_scores, *args, rcnn_test_cfg=rcnn_test_cfg, **kwargs
         )
-        if self._listener is not None and rcnn_test_cfg is not None:
-            for image in results:
-                self._listener(image.scores, image.labels)
+        if rcnn_test_cfg is not None:
+            self.tell(results)
         return results

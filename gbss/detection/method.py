@@ -17,6 +17,7 @@ from gbss.imbalance.gradients import (
 from gbss.imbalance.processes import sum_over_processes
 from gbss.imbalance.resampling import PseudoLabelPool
 from gbss.imbalance.reweighting import DirectWeights, JacobiWeights, SampleWeights
+from gbss.imbalance.sigmoid import sigmoid_gradient_matrix
 from gbss.imbalance.thresholds import ClassThresholds
 from gbss.losses.daso import Daso
 
@@ -38,6 +39,8 @@ class Method(nn.Module):
         factors: `SampleWeights`; None: losses are not weighted (no GbR).
         class_wise: Whether pseudo labels have class-wise thresholds (GbT).
         focal_gamma: Exponent of the classification loss; None: cross-entropy.
+        focal_alpha: α of a sigmoid focal loss, over foreground classes alone and divided by the
+            number of its positives; None: the loss is another one.
         daso: `gbss.losses.daso.Daso`; None: pseudo labels are the teacher's.
     """
 
@@ -54,6 +57,7 @@ class Method(nn.Module):
         class_wise: bool = False,
         focal_gamma: float | None = None,
         daso: dict[str, Any] | None = None,
+        focal_alpha: float | None = None,
     ) -> None:
         super().__init__()
         self.statistics: GradientStatistics = MODELS.build(statistics)
@@ -63,6 +67,7 @@ class Method(nn.Module):
         self.daso: Daso | None = _build(daso)
         self.class_wise = class_wise
         self.focal_gamma = focal_gamma
+        self.focal_alpha = focal_alpha
         self.pool: PseudoLabelPool | None = None
         self.positions: dict[int, int] = {}
         # Pseudo labels kept so far, per class; the second one waits to be summed over processes.
@@ -108,7 +113,7 @@ class Method(nn.Module):
 
         Args:
             branch: Where they come from.
-            logits: (N, C).
+            logits: (N, C), or (N, n) of a sigmoid focal loss.
             labels: (N,).
             label_weights: (N,) without the factors.
             gradients: (N, C) of their terms on the logits; None: those of cross-entropy, or of
@@ -117,8 +122,19 @@ class Method(nn.Module):
         Returns:
             (N,) factors of their losses; None: they are not weighted.
         """
+        divisor = None
         if gradients is not None:
             matrix = matrix_of_gradients(gradients, labels, label_weights)
+        elif self.focal_alpha is not None:
+            matrix = sigmoid_gradient_matrix(
+                logits,
+                labels,
+                label_weights,
+                classes=self.statistics.classes,
+                gamma=self.focal_gamma or 0.0,
+                alpha=self.focal_alpha,
+            )
+            divisor = ((labels < logits.shape[1]) & (label_weights > 0)).sum()
         else:
             matrix = gradient_matrix(
                 logits,
@@ -127,7 +143,7 @@ class Method(nn.Module):
                 focal_gamma=self.focal_gamma,
                 variant=self.statistics.variant,
             )
-        self.statistics.observe(branch, matrix, len(logits))
+        self.statistics.observe(branch, matrix, len(logits), divisor)
         if self.factors is None:
             return None
         found: Tensor = self.factors(self.class_weights, labels, branch)

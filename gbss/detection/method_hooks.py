@@ -9,6 +9,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from gbss.detection.method import Method
+from gbss.detection.observed import observed_head
 from gbss.detection.repeats import Strategy, UnlabeledRepeats, labeled_boxes
 from gbss.imbalance.variant import Variant
 
@@ -148,4 +149,4 @@ class PriorHook(Hook):
         classes = len(labeled.metainfo["classes"])
         counts = labeled_boxes(labeled)[1].bincount(minlength=classes)
         for detector in (model.student, model.teacher):
-            detector.roi_head.bbox_head.own_loss.set_prior(counts)
+            observed_head(detector).own_loss.set_prior(counts)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gbss.detection.calibration import PrototypeCalibration
 from gbss.detection.method import Method
+from gbss.detection.observed import observed_head
 from gbss.detection.parts import Share, train_step
 from gbss.imbalance.gradients import Branch
 
@@ -56,7 +57,7 @@ class DetectorWithMethod(SemiBaseDetector):
             losses = {name: _over(value, self.share.count) for name, value in losses.items()}
         if not self.ends_step:
             return losses
-        own = self.student.roi_head.bbox_head.own_loss
+        own = observed_head(self.student).own_loss
         if own is not None:
             own.step()
         if self.method is not None:
@@ -79,7 +80,7 @@ class DetectorWithMethod(SemiBaseDetector):
 
     def loss_by_gt_instances(self, batch_inputs: Tensor, batch_data_samples: Any) -> dict[str, Any]:
         """The losses of the labeled images, see mmdet."""
-        with self.student.roi_head.bbox_head.shown_to(self.observer("labeled")):
+        with observed_head(self.student).shown_to(self.observer("labeled")):
             found: dict[str, Any] = super().loss_by_gt_instances(batch_inputs, batch_data_samples)
         return found
 
@@ -87,7 +88,7 @@ class DetectorWithMethod(SemiBaseDetector):
         """The teacher's detections on unlabeled images, see mmdet."""
         if self.method is None:
             return super().get_pseudo_instances(batch_inputs, batch_data_samples)
-        with self.teacher.roi_head.bbox_head.heard_by(self.method.note_detections):
+        with observed_head(self.teacher).heard_by(self.method.note_detections):
             samples, info = super().get_pseudo_instances(batch_inputs, batch_data_samples)
         found = [(sample.gt_instances.scores, sample.gt_instances.labels) for sample in samples]
         self.method.note_pseudo_labels([sample.img_id for sample in samples], found)
@@ -95,7 +96,7 @@ class DetectorWithMethod(SemiBaseDetector):
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: Any) -> Any:
         """The results of the teacher, see mmdet."""
-        with self.teacher.roi_head.bbox_head.final():
+        with observed_head(self.teacher).final():
             samples = super().predict(batch_inputs, batch_data_samples)
         if self.calibration is not None:
             found = [sample.pred_instances for sample in samples]

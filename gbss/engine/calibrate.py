@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -15,6 +16,9 @@ from gbss.engine.run import Run
 FEW_SHOT = ("minority", "rare")
 """Groups whose scores are calibrated."""
 
+STEM, STRIDES = 4, (1, 2, 2, 2)
+"""Stride of a ResNet before its stages, and mmdet's default of those of the stages."""
+
 
 def calibration(run: Run, config: Config, preprocessor: Any) -> PrototypeCalibration:
     """What DeFRCN calibrates a finished run's scores with.
@@ -27,8 +31,8 @@ def calibration(run: Run, config: Config, preprocessor: Any) -> PrototypeCalibra
     backbone = config.model.detector.backbone.to_dict()
     names = [name for group in FEW_SHOT for name in run.task.groups.get(group, ())]
     few_shot = [run.task.classes.index(name) for name in names]
-    strides = config.model.detector.roi_head.bbox_roi_extractor.featmap_strides
-    found = PrototypeCalibration(backbone, strides[-1], len(run.task.classes), few_shot)
+    stride = STEM * math.prod(backbone.get("strides", STRIDES))
+    found = PrototypeCalibration(backbone, stride, len(run.task.classes), few_shot)
     found.to(preprocessor.device)
     labeled = config.test_dataloader.dataset.to_dict() | {
         "ann_file": str(run.inputs.labeled),

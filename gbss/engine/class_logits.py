@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gbss.engine.run import Run
 from gbss.engine.teacher import ready
+from gbss.errors import fail
 from gbss.evaluation.class_logits import ClassLogits, write_class_logits
 from gbss.progress import track
 from gbss.splits.annotations import Annotations
@@ -31,8 +32,16 @@ def write_of(run: Run, output: Path) -> None:
         output: The file to write, see `ClassLogits`.
 
     Raises:
-        GbssError: The run is not finished, or its weights are of another run.
+        GbssError: The run is not finished, its weights are of another run, or its detector
+            classifies no boxes that it is given.
     """
+    if run.row.one_stage:
+        raise fail(
+            f"{run.name}",
+            found=f"the detector {run.row.detector!r}, which classifies anchors alone",
+            expected="a detector with two stages, which classifies any box",
+            fix="name a row with another detector",
+        )
     truth = read_annotations(run.inputs.val, run.task.classes)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".class-logits-") as scratch:

@@ -28,7 +28,8 @@ def detect(run: Run, output: Path) -> None:
     def change(config: Config) -> None:
         if run.task.protocol == "lvis":
             # As LVIS is usually tested; the released code keeps COCO's 0.05 and 100.
-            config.model.detector.test_cfg.rcnn.update(score_thr=1e-4, max_per_img=300)
+            testing = config.model.detector.test_cfg
+            testing.get("rcnn", testing).update(score_thr=1e-4, max_per_img=300)
         images, annotations = staged(run.inputs.val_images, run.inputs.val)
         dataset = config.test_dataloader.dataset
         dataset.ann_file, dataset.data_prefix.img = str(annotations), str(images)

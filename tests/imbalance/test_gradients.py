@@ -227,6 +227,20 @@ def test_batches_of_one_step_are_weighted_by_their_samples() -> None:
     torch.testing.assert_close(statistics.running[0], expected, rtol=1e-5, atol=1e-8)
 
 
+def test_batches_may_be_divided_by_something_else_than_their_samples() -> None:
+    first, second = matrices(2)
+    statistics = GradientStatistics(CLASSES, warmup=5)
+    statistics.observe("labeled", first, 40, torch.tensor(3))
+    statistics.observe("labeled", second, 10, torch.tensor(0))
+    statistics.step()
+    torch.testing.assert_close(statistics.running[0], (40 * first + 10 * second) / 3)
+    # Nothing to divide by, as without samples.
+    statistics.observe("labeled", second, 10, torch.tensor(0))
+    statistics.step()
+    torch.testing.assert_close(statistics.running[0], (40 * first + 10 * second) / 3)
+    assert statistics.updates.tolist() == [1, 0]
+
+
 def test_a_branch_without_samples_or_with_nan_keeps_its_matrix() -> None:
     statistics = GradientStatistics(CLASSES, warmup=2)
     first, second = matrices(2)
