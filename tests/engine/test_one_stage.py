@@ -1,0 +1,128 @@
+"""A one-stage detector under the method: what its step shows, learns from, and leaves behind."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from gbss.configs.resolve import resolve
+from gbss.detection.checkpoints import read_checkpoint
+from gbss.detection.training_log import read_training_log
+from gbss.engine import train as engine
+from gbss.engine.class_logits import write_of
+from gbss.engine.detect import detect
+from gbss.engine.train import train
+from gbss.errors import GbssError
+from gbss.evaluation.detections import read_detections
+from gbss.experiments import load_experiments
+from gbss.grid.place import TRAINING_LOG
+
+ROWS = load_experiments().rows
+PLAIN, OURS = ROWS["retinanet"], ROWS["retinanet-gbss"]
+
+
+def eager(config):
+    """A teacher that knows nothing for sure of its boxes has pseudo labels all the same."""
+    config.model.detector.test_cfg.score_thr = 0.005
+    config.model.semi_train_cfg.cls_pseudo_thr = 0.0
+    config.model.method.thresholds.update(base=0.011, floor=0.005)
+
+
+def built(run, change=eager):
+    """A runner with its first weights, and the first batch as the detector gets it."""
+    config = resolve(run.task, run.row, run.scale, run.seed, run.inputs, run.folder)
+    change(config)
+    runner = Runner.from_cfg(config)
+    model = runner.model.train()
+    model.init_weights()
+    model.teacher.load_state_dict(model.student.state_dict())
+    batch = next(iter(runner.build_dataloader(config.train_dataloader, seed=run.seed)))
+    torch.manual_seed(8)
+    return runner.model, model.data_preprocessor(batch, True)
+
+
+def test_pseudo_labels_above_the_thresholds_teach_all_losses(run_in, tmp_path):
+    model, batch = built(run_in(tmp_path / "run", row=PLAIN))
+    seen, shown = [], []
+    observe, loss = model.method.observe, model.student.loss
+    model.method.observe = lambda *a: seen.append(a) or observe(*a)
+    model.student.loss = lambda x, samples: shown.append(samples) or loss(x, samples)
+    model.method.begin(0)
+    losses = model(**batch, mode="loss")
+    assert {name for name in losses if "loss" in name} == {
+        f"{part}_loss_{kind}" for part in ("sup", "unsup") for kind in ("cls", "bbox")
+    }
+    # Both levels of each branch, anchors of n classes and the background.
+    assert [branch for branch, *_ in seen] == ["labeled"] * 2 + ["pseudo"] * 2
+    assert {logits.shape[1] for _, logits, *_ in seen} == {12}
+    assert max(int(labels.max()) for _, _, labels, *_ in seen) == 12
+    boxes = [sample.gt_instances for sample in shown[1]]
+    assert 0 < sum(map(len, boxes)) == model.method._kept.sum()
+    assert all((each.scores > 0.011).all() for each in boxes)
+    # Of the anchors' labels those of the pseudo labels, and no others.
+    kept = torch.cat([each.labels for each in boxes]).unique().tolist()
+    found = torch.cat([labels for branch, _, labels, *_ in seen if branch == "pseudo"])
+    assert set(found.unique().tolist()) <= {*kept, 12}
+
+
+def test_a_batch_without_pseudo_labels_teaches_nothing_and_is_not_seen(run_in, tmp_path):
+    model, batch = built(run_in(tmp_path / "run", row=PLAIN), lambda config: None)
+    model.method.begin(0)
+    losses = model(**batch, mode="loss")
+    assert sum(losses["unsup_loss_cls"]) == 0
+    assert sum(losses["sup_loss_cls"]) > 0
+    model.method.end()
+    assert model.method.statistics.updates.tolist() == [1, 0]
+
+
+def test_class_weights_reach_the_loss_of_both_branches(run_in, tmp_path):
+    def step(weights):
+        model, batch = built(run_in(tmp_path / "run", row=OURS))
+        method = model.method
+        with torch.no_grad():
+            method.weights.a.copy_(torch.tensor(weights).log())
+        method.begin(method.weights.warmup)
+        losses = model(**batch, mode="loss")
+        return {name: float(sum(losses[name])) for name in losses if name.endswith(("cls", "bbox"))}
+
+    plain = step([1.0] * 13)
+    # Twice as much for the background, whose terms are most of an untrained head's loss.
+    heavy = step([1.0] * 12 + [2.0])
+    assert heavy["sup_loss_cls"] > plain["sup_loss_cls"]
+    assert heavy["unsup_loss_cls"] > 1.3 * plain["unsup_loss_cls"]
+    assert heavy["sup_loss_bbox"] == pytest.approx(plain["sup_loss_bbox"])
+
+
+def test_the_whole_method_trains_and_its_teacher_detects(run_in, tmp_path, monkeypatch):
+    run = run_in(tmp_path / "run", row=OURS)
+    original = engine.resolve
+
+    def changed(*arguments):
+        config = original(*arguments)
+        eager(config)
+        return config
+
+    monkeypatch.setattr(engine, "resolve", changed)
+    train(run)
+    log = read_training_log(run.folder / TRAINING_LOG)
+    assert (log["positive"].sum((0, 2)) > 0).all()
+    # The background has no logit: nothing pulls it up or pushes it down.
+    assert (log["positive"][:, :, -1] == 0).all()
+    assert (log["negative"][:, :, -1] == 0).all()
+    assert log["weights"][-1].std() > 0
+    assert log["kept"][-1].sum() > 0
+    assert log["skipped"].sum() == 0
+
+
+def test_calibration_and_detection_work_without_regions(run_in, tmp_path):
+    run = run_in(tmp_path / "run", row=replace(PLAIN, calibration="prototypes"))
+    train(run)
+    assert "teacher.bbox_head.retina_cls.weight" in read_checkpoint(run.model)["state_dict"]
+    detect(run, run.detections)
+    assert isinstance(list(read_detections(run.detections).entries()), list)
+
+
+def test_class_logits_of_given_boxes_cannot_be_had(run_in, tmp_path):
+    with pytest.raises(GbssError, match=r"classifies anchors alone(.|\n)*two stages"):
+        write_of(run_in(tmp_path / "run", row=PLAIN), tmp_path / "logits.npz")
