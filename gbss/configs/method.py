@@ -184,6 +184,8 @@ def semi_train_settings(row: Row, scale: Scale) -> dict[str, Any]:
         settings["classifier_alone"] = True
     if row.detector == "unbiased_teacher":
         return settings | {"burn_in": Windows.of(row, scale).burn_in}
+    if row.one_stage:
+        settings["background_thr"] = one_stage.BACKGROUND_THRESHOLD
     if row.thresholds == "gbt" or row.one_stage:
         # mmdet's constant must let all thresholds by.
         settings["cls_pseudo_thr"] = floor(row)

@@ -9,6 +9,10 @@ from mmengine.hub import get_config
 FOCAL = {"gamma": 2.0, "alpha": 0.25}
 """γ and α of RetinaNet's sigmoid focal loss (its paper, mmdet's configuration)."""
 
+BACKGROUND_THRESHOLD = 0.1
+"""Detections of the teacher up to this score are background; those between it and the threshold of
+their class are ignored (Chen et al., Dense Learning based Semi-Supervised Object Detection)."""
+
 GRADIENT_NORM = 20.0
 """Largest norm of a step's gradients: few positive anchors to divide by make some steps large
 (Mean Teacher of Consistent-Teacher's repository)."""
@@ -32,6 +36,8 @@ def retinanet(two_stage: dict[str, Any], detector: str) -> dict[str, Any]:
     # Boxes as in the same Mean Teacher.
     head["bbox_coder"]["target_stds"] = [0.1, 0.1, 0.2, 0.2]
     head.update(reg_decoded_bbox=True, loss_bbox={"type": "GIoULoss", "loss_weight": 2.0})
+    # Anchors that are half inside of an ignored box are ignored, too.
+    model["train_cfg"]["assigner"]["ignore_iof_thr"] = 0.5
     if detector == "small":
         _small(model, two_stage)
     return model

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmdet.structures.bbox import bbox_overlaps
+from mmengine.structures import InstanceData
 from torch import Tensor
 
 from gbss.detection.observed import observed_head
 from gbss.detection.semi import DetectorWithMethod
+
+SAME_OBJECT = 0.5
+"""Overlap (IoU) from which on two detections are of one object, as in the suppression of RetinaNet's
+detections."""
 
 
 class MeanTeacher(DetectorWithMethod):
     """mmdet's plain base of semi-supervised detectors with the method beside it (0071).
 
     The averaged teacher's detections on the weak view that pass the thresholds are the boxes of the
-    strong view, for all losses of the detector. Nothing in it knows what kind of detector that is.
+    strong view, for all losses of the detector. What scores less, and is not yet background, is
+    neither: a detector whose assigner ignores such boxes learns nothing from their place. Nothing
+    here knows what kind of detector that is.
+
+    Args:
+        **kwargs: See `DetectorWithMethod`. ``semi_train_cfg.background_thr`` is the score up to
+            which a detection is background.
     """
 
     def loss_by_pseudo_instances(
@@ -24,7 +36,7 @@ class MeanTeacher(DetectorWithMethod):
 
         A batch without any pseudo label has the weight 0 there; so it is shown to nobody.
         """
-        samples = [self.above_thresholds(sample) for sample in batch_data_samples]
+        samples = [self._decided(sample) for sample in batch_data_samples]
         any_label = any(len(sample.gt_instances) for sample in samples)
         observer = self.observer("pseudo") if any_label else None
         with observed_head(self.student).shown_to(observer):
@@ -32,3 +44,17 @@ class MeanTeacher(DetectorWithMethod):
                 batch_inputs, samples, batch_info
             )
         return found
+
+    def _decided(self, sample: Any) -> Any:
+        """The sample with its pseudo labels, and with what is unsure and no part of them ignored."""
+        detected = sample.gt_instances
+        sample = self.above_thresholds(sample)
+        kept = sample.gt_instances
+        assert self.method is not None
+        unsure = ~self.method.kept_of(detected.scores, detected.labels)
+        unsure &= detected.scores > self.semi_train_cfg["background_thr"]
+        boxes = detected.bboxes[unsure]
+        if len(kept) and len(boxes):
+            boxes = boxes[bbox_overlaps(boxes, kept.bboxes).amax(1) < SAME_OBJECT]
+        sample.ignored_instances = InstanceData(bboxes=boxes)
+        return sample
