@@ -12,8 +12,7 @@ from gbss.detection.observed import observed_head
 from gbss.detection.semi import DetectorWithMethod
 
 SAME_OBJECT = 0.5
-"""Overlap (IoU) from which on two detections are of one object, as in the suppression of RetinaNet's
-detections."""
+"""Overlap (IoU) from which on two detections are of one object, as in suppression."""
 
 
 class MeanTeacher(DetectorWithMethod):
@@ -46,7 +45,7 @@ class MeanTeacher(DetectorWithMethod):
         return found
 
     def _decided(self, sample: Any) -> Any:
-        """The sample with its pseudo labels, and with what is unsure and no part of them ignored."""
+        """The sample with its pseudo labels; what is unsure and not one of them is ignored."""
         detected = sample.gt_instances
         sample = self.above_thresholds(sample)
         kept = sample.gt_instances

@@ -1,10 +1,12 @@
 """A one-stage detector under the method: what its step shows, learns from, and leaves behind."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.runner import Runner
+from mmengine.structures import InstanceData
 
 from gbss.configs.resolve import resolve
 from gbss.detection.checkpoints import read_checkpoint
@@ -64,6 +66,24 @@ def test_pseudo_labels_above_the_thresholds_teach_all_losses(run_in, tmp_path):
     kept = torch.cat([each.labels for each in boxes]).unique().tolist()
     found = torch.cat([labels for branch, _, labels, *_ in seen if branch == "pseudo"])
     assert set(found.unique().tolist()) <= {*kept, 12}
+
+
+def test_what_the_teacher_is_unsure_of_is_neither_object_nor_background(run_in, tmp_path):
+    model, _ = built(run_in(tmp_path / "run", row=PLAIN))
+    model.method.begin(0)
+    model.method.class_thresholds[:] = torch.tensor([0.5] * 11 + [0.3])
+    boxes = [[0.0, 0, 30, 30], [2, 0, 30, 30], [40, 40, 60, 60], [0, 40, 20, 60], [40, 0, 60, 20]]
+    found = InstanceData(
+        bboxes=torch.tensor(boxes),
+        scores=torch.tensor([0.6, 0.4, 0.4, 0.4, 0.09]),
+        labels=torch.tensor([3, 5, 3, 11, 0]),
+    )
+    decided = model._decided(SimpleNamespace(gt_instances=found))
+    # The second is another look at the first; the last is background.
+    assert decided.gt_instances.labels.tolist() == [3, 11]
+    assert decided.ignored_instances.bboxes.tolist() == [boxes[2]]
+    nothing = model._decided(SimpleNamespace(gt_instances=found[4:]))
+    assert len(nothing.gt_instances) == len(nothing.ignored_instances) == 0
 
 
 def test_a_batch_without_pseudo_labels_teaches_nothing_and_is_not_seen(run_in, tmp_path):
