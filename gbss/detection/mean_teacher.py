@@ -1,4 +1,4 @@
-"""Mean Teacher: pseudo labels above a threshold, for any detector of mmdet."""
+"""Mean Teacher on a one-stage detector: pseudo labels above a threshold, for all its losses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from mmdet.structures.bbox import bbox_overlaps
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from gbss.detection.observed import observed_head
 from gbss.detection.semi import DetectorWithMethod
 
 SAME_OBJECT = 0.5
@@ -19,14 +18,20 @@ class MeanTeacher(DetectorWithMethod):
     """mmdet's plain base of semi-supervised detectors with the method beside it (0071).
 
     The averaged teacher's detections on the weak view that pass the thresholds are the boxes of the
-    strong view, for all losses of the detector. What scores less, and is not yet background, is
-    neither: a detector whose assigner ignores such boxes learns nothing from their place. Nothing
-    here knows what kind of detector that is.
+    strong view. What scores less, and is not yet background, is neither: anchors there are ignored.
+    An unlabeled image never weighs more than a labeled one: where few pseudo labels would be what
+    its losses are divided by, the positives of the labeled images are.
 
     Args:
         **kwargs: See `DetectorWithMethod`. ``semi_train_cfg.background_thr`` is the score up to
             which a detection is background.
     """
+
+    def loss_by_gt_instances(self, batch_inputs: Tensor, batch_data_samples: Any) -> dict[str, Any]:
+        """The losses of the labeled images, see mmdet."""
+        losses = super().loss_by_gt_instances(batch_inputs, batch_data_samples)
+        self._positives = self.student.bbox_head.divisor / len(batch_data_samples)
+        return losses
 
     def loss_by_pseudo_instances(
         self, batch_inputs: Tensor, batch_data_samples: Any, batch_info: Any = None
@@ -37,8 +42,10 @@ class MeanTeacher(DetectorWithMethod):
         """
         samples = [self._decided(sample) for sample in batch_data_samples]
         any_label = any(len(sample.gt_instances) for sample in samples)
+        head = self.student.bbox_head
+        least = self._positives * len(samples)
         observer = self.observer("pseudo") if any_label else None
-        with observed_head(self.student).shown_to(observer):
+        with head.divided_by_at_least(least), head.shown_to(observer):
             found: dict[str, Any] = super().loss_by_pseudo_instances(
                 batch_inputs, samples, batch_info
             )

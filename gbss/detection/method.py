@@ -39,8 +39,8 @@ class Method(nn.Module):
         factors: `SampleWeights`; None: losses are not weighted (no GbR).
         class_wise: Whether pseudo labels have class-wise thresholds (GbT).
         focal_gamma: Exponent of the classification loss; None: cross-entropy.
-        focal_alpha: α of a sigmoid focal loss, over foreground classes alone and divided by the
-            number of its positives; None: the loss is another one.
+        focal_alpha: α of a sigmoid focal loss over foreground classes alone; None: the loss is
+            another one.
         daso: `gbss.losses.daso.Daso`; None: pseudo labels are the teacher's.
     """
 
@@ -108,6 +108,7 @@ class Method(nn.Module):
         labels: Tensor,
         label_weights: Tensor,
         gradients: Tensor | None = None,
+        divisor: float | None = None,
     ) -> Tensor | None:
         """Takes in the samples of a classification loss.
 
@@ -118,11 +119,11 @@ class Method(nn.Module):
             label_weights: (N,) without the factors.
             gradients: (N, C) of their terms on the logits; None: those of cross-entropy, or of
                 focal loss.
+            divisor: What the loss of the batch is divided by; None: N.
 
         Returns:
             (N,) factors of their losses; None: they are not weighted.
         """
-        divisor = None
         if gradients is not None:
             matrix = matrix_of_gradients(gradients, labels, label_weights)
         elif self.focal_alpha is not None:
@@ -134,7 +135,6 @@ class Method(nn.Module):
                 gamma=self.focal_gamma or 0.0,
                 alpha=self.focal_alpha,
             )
-            divisor = ((labels < logits.shape[1]) & (label_weights > 0)).sum()
         else:
             matrix = gradient_matrix(
                 logits,

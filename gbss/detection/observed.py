@@ -10,9 +10,10 @@ from torch import Tensor
 
 from gbss.losses.base import ClassificationLoss
 
-Observer = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor | None]
-"""Logits (N, columns), labels (N,), label weights (N,), gradients (N, C) of a loss that has its own
-→ (N,) factors of the losses, or None."""
+Observer = Callable[..., Tensor | None]
+"""Logits (N, columns), labels (N,), label weights (N,), and by name: ``gradients`` (N, C) of a loss
+that has its own, ``divisor`` of a loss that is not divided by N → (N,) factors of the losses, or
+None."""
 
 Listener = Callable[[Tensor, Tensor], None]
 """Scores (M,) and labels (M,) of one image's detections, after suppression."""

@@ -166,7 +166,7 @@ class GradientStatistics(nn.Module):
 
     @torch.no_grad()
     def observe(
-        self, branch: Branch, matrix: Tensor, samples: int, divisor: Tensor | None = None
+        self, branch: Branch, matrix: Tensor, samples: int, divisor: float | None = None
     ) -> None:
         """Adds one batch of a branch to the current step.
 
@@ -174,7 +174,7 @@ class GradientStatistics(nn.Module):
             branch: Where the samples come from.
             matrix: (C, C) mean over the batch, from one of the functions above.
             samples: Number N of samples in the batch.
-            divisor: () what the batch counts in the mean over batches and processes, for losses
+            divisor: What the batch counts in the mean over batches and processes, for losses
                 that are not divided by N (not in ``release``); None: N.
         """
         index = BRANCHES.index(branch)

@@ -1,5 +1,7 @@
 """RetinaNet's head with observers: its samples are mmdet's, its matrix is the loss's gradient."""
 
+from functools import partial
+
 import pytest
 import torch
 from mmengine.config import ConfigDict
@@ -76,8 +78,8 @@ def test_factors_multiply_each_anchors_loss_and_no_box(head):
     plain, seen = losses(head, scores, deltas), []
     by_class = torch.tensor([0.5, 1.25, 3.0, 0.8])
 
-    def observer(*samples):
-        seen.append(samples)
+    def observer(*samples, divisor):
+        seen.append((*samples, divisor))
         return by_class[samples[1]]
 
     with head.shown_to(observer):
@@ -90,6 +92,7 @@ def test_factors_multiply_each_anchors_loss_and_no_box(head):
     assert set(weights.tolist()) == {0.0, 1.0}
     terms = head.loss_cls(logits, labels, reduction_override="none").sum(1) * weights
     positives = ((labels < N) & (weights > 0)).sum()
+    assert sum(divisor for *_, divisor in seen) == positives == head.divisor
     torch.testing.assert_close(total(plain), terms.sum() / positives)
     torch.testing.assert_close(total(found), (by_class[labels] * terms).sum() / positives)
     for one, other in zip(found["loss_bbox"], plain["loss_bbox"], strict=True):
@@ -105,7 +108,7 @@ def test_the_matrix_is_the_gradient_of_the_loss_by_the_anchors_class(head):
         focal_alpha=0.25,
     )
     scores, deltas = outputs()
-    with head.shown_to(lambda *samples: method.observe("labeled", *samples)):
+    with head.shown_to(partial(method.observe, "labeled")), head.divided_by_at_least(50.0):
         found = losses(head, scores, deltas)
     method.end()
     matrix = method.statistics.running[0]
@@ -121,9 +124,23 @@ def test_the_matrix_is_the_gradient_of_the_loss_by_the_anchors_class(head):
 def test_an_observer_without_factors_leaves_the_loss_to_the_last_bit(head):
     scores, deltas = outputs()
     plain = total(losses(head, scores, deltas))
-    with head.shown_to(lambda *_: None):
+    with head.shown_to(lambda *_, **__: None):
         assert torch.equal(total(losses(head, scores, deltas)), plain)
     assert head.own_loss is None
+
+
+def test_losses_of_few_positives_are_divided_by_what_is_asked_for(head):
+    scores, deltas = outputs()
+    plain = losses(head, scores, deltas)
+    positives = head.divisor
+    with head.divided_by_at_least(4 * positives):
+        quarter = losses(head, scores, deltas)
+    with head.divided_by_at_least(positives / 2):
+        same = losses(head, scores, deltas)
+    for key in ("loss_cls", "loss_bbox"):
+        torch.testing.assert_close(sum(quarter[key]), sum(plain[key]) / 4)
+        assert torch.equal(sum(same[key]), sum(plain[key]))
+    assert torch.equal(total(losses(head, scores, deltas)), total(plain))
 
 
 def test_listeners_hear_of_the_detections_after_suppression(head):

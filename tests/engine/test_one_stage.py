@@ -48,7 +48,7 @@ def test_pseudo_labels_above_the_thresholds_teach_all_losses(run_in, tmp_path):
     model, batch = built(run_in(tmp_path / "run", row=PLAIN))
     seen, shown = [], []
     observe, loss = model.method.observe, model.student.loss
-    model.method.observe = lambda *a: seen.append(a) or observe(*a)
+    model.method.observe = lambda *a, **k: seen.append((*a, k)) or observe(*a, **k)
     model.student.loss = lambda x, samples: shown.append(samples) or loss(x, samples)
     model.method.begin(0)
     losses = model(**batch, mode="loss")
@@ -62,6 +62,10 @@ def test_pseudo_labels_above_the_thresholds_teach_all_losses(run_in, tmp_path):
     boxes = [sample.gt_instances for sample in shown[1]]
     assert 0 < sum(map(len, boxes)) == model.method._kept.sum()
     assert all((each.scores > 0.011).all() for each in boxes)
+    # Few pseudo labels weigh no more than the labeled boxes of as many images.
+    divisors = [sum(s["divisor"] for b, *_, s in seen if b == x) for x in ("labeled", "pseudo")]
+    images = [len(batch["inputs"][name]) for name in ("sup", "unsup_student")]
+    assert divisors[1] / images[1] >= divisors[0] / images[0] > 0
     # Of the anchors' labels those of the pseudo labels, and no others.
     kept = torch.cat([each.labels for each in boxes]).unique().tolist()
     found = torch.cat([labels for branch, _, labels, *_ in seen if branch == "pseudo"])

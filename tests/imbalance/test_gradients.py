@@ -230,12 +230,12 @@ def test_batches_of_one_step_are_weighted_by_their_samples() -> None:
 def test_batches_may_be_divided_by_something_else_than_their_samples() -> None:
     first, second = matrices(2)
     statistics = GradientStatistics(CLASSES, warmup=5)
-    statistics.observe("labeled", first, 40, torch.tensor(3))
-    statistics.observe("labeled", second, 10, torch.tensor(0))
+    statistics.observe("labeled", first, 40, 3.0)
+    statistics.observe("labeled", second, 10, 0.0)
     statistics.step()
     torch.testing.assert_close(statistics.running[0], (40 * first + 10 * second) / 3)
     # Nothing to divide by, as without samples.
-    statistics.observe("labeled", second, 10, torch.tensor(0))
+    statistics.observe("labeled", second, 10, 0.0)
     statistics.step()
     torch.testing.assert_close(statistics.running[0], (40 * first + 10 * second) / 3)
     assert statistics.updates.tolist() == [1, 0]
