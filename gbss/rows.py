@@ -214,27 +214,20 @@ def _of_two_stages(row: Row) -> Iterator[Refusal]:
     """Choices of a row with a one-stage detector that need a head over regions."""
     needed = {
         "loss": (
-            row.loss != "focal",
+            "focal",
             "focal, over a sigmoid for each class; the others need a column for the background",
         ),
-        "variant": (
-            row.variant == "release",
-            "two stages: the released code's gradient matrix is that of a softmax over regions",
-        ),
+        "variant": ("paper", "two stages: the released code's matrix is that of a softmax"),
         "decoupling": (
-            row.decoupling != "none",
+            "none",
             "two stages: DeFRCN decouples region proposals from regions, and it has neither",
         ),
-        "retrains": (
-            row.retrains is not None,
-            "two stages: the classifier that is made anew is that of the regions",
-        ),
+        "retrains": (None, "two stages: the classifier that is made anew is that of the regions"),
     }
-    for key, (found, expected) in needed.items():
-        if found:
-            what = f"{getattr(row, key)!r} with the detector {row.detector!r}"
-            fix = f"remove {key!r}, or use detector: soft_teacher"
-            yield Refusal(key, what, expected, fix)
+    for key, (only, expected) in needed.items():
+        if (found := getattr(row, key)) != only:
+            what = f"{found!r} with the detector {row.detector!r}"
+            yield Refusal(key, what, expected, f"remove {key!r}, or use detector: soft_teacher")
 
 
 def _without_effect(row: Row) -> Iterator[Refusal]:

@@ -207,6 +207,8 @@ def test_a_second_stage_starts_from_a_row_of_its_task_with_one_stage(broken):
     assert "'first', which itself starts from another row" in report
     assert "'elsewhere', a row of the task 'coco-split2'" in report
     assert "rows.first.retrains" not in report
+    report = broken(retraining(stage="retinanet"))
+    assert "'retinanet' with the detector 'mean_teacher_retinanet'" in report
 
 
 def test_detectors_and_variants_have_losses_of_their_own(tmp_path):
@@ -216,15 +218,18 @@ def test_detectors_and_variants_have_losses_of_their_own(tmp_path):
         "unbiased": plain | {"detector": "unbiased_teacher"},
         "unbiased-ce": plain | {"detector": "unbiased_teacher", "loss": "cross_entropy"},
         "released": content["rows"]["gbss"] | {"variant": "release"},
+        "one-stage": plain | {"detector": "mean_teacher_retinanet"},
     }
     path = tmp_path / "experiments.yaml"
     path.write_text(yaml.safe_dump(content))
     rows = load_experiments(path).rows
-    losses = {name: rows[name].loss for name in ("unbiased", "unbiased-ce", "released", "gbss")}
+    names = ("unbiased", "unbiased-ce", "released", "one-stage", "gbss")
+    losses = {name: rows[name].loss for name in names}
     assert losses == {
         "unbiased": "focal",
         "unbiased-ce": "cross_entropy",
         "released": "focal",
+        "one-stage": "focal",
         "gbss": "cross_entropy",
     }
     assert rows["unbiased"].method["loss"] == "focal"
