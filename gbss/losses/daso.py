@@ -106,7 +106,8 @@ class Daso(nn.Module):
             self.queue[label, places % self.queue.shape[1]] = new
             self.filled[label] += len(new)
         # Places that are not filled are 0, and a class without features has no direction.
-        self.directions.copy_(functional.normalize(self.queue.float().sum(1), dim=1))
+        # A new tensor: the alignment of this step still needs the last one for its gradient.
+        self.directions = functional.normalize(self.queue.float().sum(1), dim=1)
         sum_over_processes(self._count)
         self.counts[self.steps % len(self.counts)] = self._count
         self.steps += 1

@@ -111,6 +111,18 @@ def test_without_boxes_without_features_and_with_broken_ones_everything_is_finit
     assert loss.isfinite()
 
 
+def test_a_step_ends_before_the_gradients_are_taken():
+    daso = learned()
+    strong = torch.tensor([[2.0, 1.0]], requires_grad=True)
+    loss = daso.alignment(strong, daso.semantics(torch.tensor([[1.0, 2.0]])), 1)
+    before = daso.directions
+    daso.observe(torch.tensor([[-3.0, 1.0]]), torch.tensor([0]))
+    daso.step()
+    assert not torch.equal(daso.directions, before)
+    loss.backward()
+    assert strong.grad.abs().sum() > 0
+
+
 def test_features_beyond_half_precision_have_a_direction():
     daso = made()
     daso.observe(torch.tensor([[7e4, 0.0], [float("inf"), 1.0]]), torch.tensor([1, 1]))
