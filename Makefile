@@ -50,8 +50,8 @@ render: ## Render the tables in results/ anew, after a change of gbss/reporting
 	@$(PUBLISHED) --forcerun table -- all_tables
 	@gbss readme
 
-test: ## Run the tests
-	@pytest -q
+test: ## Run the tests, as many at a time as there are cores
+	@OMP_NUM_THREADS=1 pytest -q -n auto --dist worksteal
 
 lint: ## Check style, types, layers and the workflow
 	ruff check
