@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gbss.reporting.plotting import shown_groups, shown_rows
+from gbss.reporting.plotting import PAGE, shown_groups, shown_rows
 from gbss.reporting.style import GUIDE, style_of
 
 if TYPE_CHECKING:
@@ -22,14 +22,29 @@ HATCHES = (None, "////", "....", "xxxx")
 """Of the rows before the last: the baseline's bars are hollow."""
 
 FEW = 40
-"""So many classes have names of the usual size."""
+"""So many classes have names of the usual size, all in one line."""
+
+LONGEST = 20
+"""Letters of a name where names stand in two lines."""
 
 GAP = 0.7
 """Between two groups, in widths of a class."""
 
 
+def size_for(classes: Sequence[str]) -> tuple[float, float]:
+    """Width and height in inches of two panels of `bars_of_classes` below each other."""
+    width = max(4.5, min(PAGE, 1.2 + 0.32 * len(classes)))
+    return width, 4.8 if len(classes) <= FEW else 6.0
+
+
 def bars_of_classes(
-    axes: Axes, numbers: pd.DataFrame, column: str, study: Study, classes: Sequence[str]
+    axes: Axes,
+    numbers: pd.DataFrame,
+    column: str,
+    study: Study,
+    classes: Sequence[str],
+    *,
+    named: bool,
 ) -> None:
     """A cluster of bars for each class, the groups set apart.
 
@@ -39,9 +54,31 @@ def bars_of_classes(
         column: What is drawn.
         study: Gives labels and groups.
         classes: What stands on the axis, by groups.
+        named: Whether each class has its name below it; otherwise each group has.
     """
-    grouped_bars(axes, numbers, "class", column, study, {n: study.group_of[n] for n in classes})
-    axes.tick_params(axis="x", labelrotation=90, labelsize=7 if len(classes) <= FEW else 4.5)
+    groups = [study.group_of[name] for name in classes]
+    grouped_bars(axes, numbers, "class", column, study, dict(zip(classes, groups, strict=True)))
+    if named:
+        _names(axes, classes)
+        return
+    places, of = axes.get_xticks(), np.array(groups)
+    shown = list(dict.fromkeys(groups))
+    axes.set_xticks([places[of == group].mean() for group in shown], shown)
+
+
+def _names(axes: Axes, classes: Sequence[str]) -> None:
+    """Upright names; many stand in two lines by turns, so that there is room for each."""
+    axes.tick_params(axis="x", labelrotation=90)
+    if len(classes) <= FEW:
+        return
+    places, size = axes.get_xticks(), 6
+    texts = [n if len(n) <= LONGEST else f"{n[: LONGEST - 1]}…" for n in classes]
+    axes.set_xticks(places[::2], texts[::2])
+    axes.set_xticks(places[1::2], texts[1::2], minor=True)
+    below = 0.66 * size * max(map(len, texts[::2]))
+    axes.tick_params(axis="x", labelsize=size, pad=2)
+    lead = {"length": below, "width": 0.3, "color": GUIDE, "pad": 2}
+    axes.tick_params(axis="x", which="minor", labelsize=size, labelrotation=90, **lead)
 
 
 def bars_of_groups(axes: Axes, numbers: pd.DataFrame, column: str, study: Study) -> None:
@@ -81,7 +118,9 @@ def grouped_bars(
             mine = groups == group
             look = _look(group, number, len(rows))
             axes.bar(where[mine], mean[mine], 0.92 * width, lw=0.8, **look)
-        axes.errorbar(where, mean, [mean - low, high - mean], fmt="none", ecolor="#222222", lw=0.7)
+        # The mean of equal values may miss them by a rounding.
+        whiskers = np.clip([mean - low, high - mean], 0, None)
+        axes.errorbar(where, mean, whiskers, fmt="none", ecolor="#222222", lw=0.7)
         for x in where[np.isnan(mean)]:
             axes.annotate("none", (x, 0), rotation=90, ha="center", va="bottom", fontsize=5)
     axes.set_xticks(places, things)

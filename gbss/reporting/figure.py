@@ -40,6 +40,12 @@ SETTINGS: dict[Any, Any] = {
 }
 """Of matplotlib, for all figures: they are printed as wide as a page at most."""
 
+TEXT = (
+    *("row", "class", "group", "look_alike", "taken_for", "kind", "what", "file"),
+    *("logit", "samples"),
+)
+"""Columns of the figures that hold names, whatever these look like."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -173,7 +179,8 @@ def row_targets(grid: Grid, targets: Sequence[str]) -> list[str]:
 def make(figure: Figure, study: Study, path: Path) -> str:
     """Writes a figure as csv, pdf and png.
 
-    Without the runs it is drawn again from the csv, as after a change of labels or colours.
+    Without all of the runs that a csv shows it is drawn again from the csv, as after a change of
+    labels or colours: what was published is not replaced by less.
 
     Args:
         figure: Which figure.
@@ -189,13 +196,19 @@ def make(figure: Figure, study: Study, path: Path) -> str:
     from matplotlib import rc_context
 
     numbers = path.with_name(f"{path.name}.csv")
-    asked, study = study, study.present(figure.needs)
-    faults = study.missing(figure.needs)
-    if not faults:
-        write_numbers(figure, study, numbers)
-        said = f"from {', '.join(row.id for row in study.rows)}"
-        if absent := [row.id for row in asked.rows if row not in study.rows]:
-            said += f"; without {', '.join(absent)}, of which there is no run"
+    present = study.present(figure.needs)
+    if not (faults := present.missing(figure.needs)):
+        found = figure.numbers(present)
+        gone = _runs(read_numbers(numbers), study) - _runs(found, study) if numbers.exists() else ()
+        if not gone:
+            write_numbers(found, numbers)
+            said = _made_from(found, study, present)
+        else:
+            runs = ", ".join(f"{row} with seed {seed}" for row, seed in sorted(gone))
+            said = (
+                f"again from {numbers}: it shows {runs}, which is not here; move it away to make "
+                "the figure from the runs that are"
+            )
     elif numbers.exists():
         said = f"again from {numbers}: not all of its runs are here"
     else:
@@ -205,14 +218,54 @@ def make(figure: Figure, study: Study, path: Path) -> str:
     return said
 
 
-def write_numbers(figure: Figure, study: Study, path: Path) -> None:
+def _runs(numbers: pd.DataFrame, study: Study) -> set[tuple[str, int]]:
+    """Row and seed of what is shown of the rows that are asked for."""
+    if "row" not in numbers:
+        return set()
+    asked = numbers[numbers["row"].isin([row.id for row in study.rows])]
+    return set(zip(asked["row"], asked["seed"].astype(int), strict=True))
+
+
+def _made_from(numbers: pd.DataFrame, asked: Study, present: Study) -> str:
+    """Which rows are shown, and which of the optional ones are not and why."""
+    absent = [row.id for row in asked.rows if row not in present.rows]
+    # Without a line nothing is said of any row.
+    shown = {row for row, _ in _runs(numbers, asked)} or {row.id for row in present.rows}
+    odd = [row.id for row in present.rows if row.id not in shown]
+    said = f"from {', '.join(row.id for row in present.rows if row.id in shown)}"
+    if absent:
+        said += f"; without {', '.join(absent)}, of which there is no run"
+    if odd:
+        said += f"; without {', '.join(odd)}, of which there is no run with the seed of the others"
+    return said
+
+
+def write_numbers(numbers: pd.DataFrame, path: Path) -> None:
     """Writes what a figure shows as csv; what does not exist is left empty."""
-    write_text(path, figure.numbers(study).to_csv(index=False, float_format="%.8g"))
+    write_text(path, numbers.to_csv(index=False, float_format="%.8g"))
+
+
+def read_numbers(path: Path) -> pd.DataFrame:
+    """Reads what `write_numbers` wrote.
+
+    Raises:
+        GbssError: The file is no such csv.
+    """
+    import pandas as pd
+
+    # Classes may be called "none", "NA", "7" or "True".
+    names = dict.fromkeys(TEXT, str)
+    try:
+        return pd.read_csv(path, dtype=names, keep_default_na=False, na_values=[""])
+    except ValueError as error:
+        raise fail(
+            str(path),
+            found=f"unreadable: {error}",
+            expected="numbers of a figure",
+            fix="remove it, and make the figure from its runs",
+        ) from error
 
 
 def drawing(figure: Figure, study: Study, numbers: Path) -> Drawing:
     """Draws what stands in a csv."""
-    import pandas as pd
-
-    # Classes may be called "none" or "NA".
-    return figure.draw(pd.read_csv(numbers, keep_default_na=False, na_values=[""]), study)
+    return figure.draw(read_numbers(numbers), study)

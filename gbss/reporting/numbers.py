@@ -17,11 +17,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def table(lines: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Lines with the same keys as a table."""
+MOST_OBJECTS = "those with the most objects"
+"""Which classes `shown_classes` keeps."""
+
+
+def table(lines: Sequence[Mapping[str, Any]], columns: list[str] | None = None) -> pd.DataFrame:
+    """Lines with the same keys as a table.
+
+    Args:
+        lines: Column → value.
+        columns: The keys, where there may be no line.
+    """
     import pandas as pd
 
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines, columns=columns)
 
 
 def quality_by_class(study: Study) -> pd.DataFrame:
@@ -62,6 +71,11 @@ def members(study: Study) -> dict[str, NDArray[np.int64]]:
         group: np.array([place[name] for name in names])
         for group, names in study.task.groups.items()
     }
+
+
+UNDER_W = "gradients weighted by w (equation 5), not by the factors of the loss"
+"""Stands above what shows `gradients`. The factors w^β / m and w / m cannot take w's place: the log
+has the sum of the negative gradients under w, not the share of each class in it."""
 
 
 def gradients(study: Study, row: Row, log: Arrays) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -142,3 +156,20 @@ def shown_classes(numbers: pd.DataFrame, study: Study, most: int = 100) -> list[
         }
         groups = [[name for name in names if name in kept] for names in groups]
     return [name for names in groups for name in names]
+
+
+def shown_in_words(classes: Sequence[str], study: Study, why: str) -> str:
+    """How many classes of each group are shown, in words; empty if all are.
+
+    Args:
+        classes: What is shown.
+        study: Gives the groups.
+        why: Which ones they are.
+    """
+    if len(classes) == len(study.task.classes):
+        return ""
+    counts = [
+        f"{sum(study.group_of[name] == group for name in classes)} of {len(names)} {group}"
+        for group, names in study.task.groups.items()
+    ]
+    return f"shown: {', '.join(counts)} classes, {why}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from gbss.reporting.style import GUIDE, OBJECT, group_label, line_of, style_of
+from gbss.reporting.style import GUIDE, OBJECT, line_of, style_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ def panels(
     rows: int,
     columns: int,
     size: tuple[float, float],
-    note: str = "",
+    *notes: str,
 ) -> tuple[Figure, Any]:
     """A figure with a line on where it comes from, and its axes (rows, columns).
 
@@ -38,12 +38,12 @@ def panels(
         rows: Panels below each other.
         columns: Panels beside each other.
         size: Width and height in inches.
-        note: What else stands above it.
+        notes: What else stands above it; empty ones do not.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
-    parts = [study.task.title, f"{study.scale.scale} scale", seeds_in_words(numbers, study), note]
+    parts = [study.task.title, f"{study.scale.scale} scale", seeds_in_words(numbers, study), *notes]
     # Lines as wide as the figure.
     text = fill("; ".join(part for part in parts if part), int(18 * size[0]))
     figure.suptitle(text, fontsize=7, x=0.01, ha="left", color="#555555")
@@ -64,6 +64,8 @@ def shown_rows(numbers: pd.DataFrame, study: Study) -> dict[str, str]:
 def seeds_in_words(numbers: pd.DataFrame, study: Study) -> str:
     """How many seeds the rows have: ``3 seeds``, or of each row if they have not the same."""
     seeds = numbers.groupby("row")["seed"].nunique()
+    if seeds.empty:
+        return ""
     if seeds.min() == seeds.max():
         count = seeds.iloc[0]
         return f"{count} seed{'s' if count > 1 else ''}"
@@ -75,6 +77,15 @@ def shown_groups(numbers: pd.DataFrame, study: Study) -> list[str]:
     """The groups in the numbers, in the order of the task."""
     present = set(numbers["group"])
     return [group for group in study.task.groups if group in present]
+
+
+def spread(numbers: pd.DataFrame, what: str) -> str:
+    """What bands or whiskers mean; empty where one seed has none."""
+    return f"{what}: lowest to highest seed" if len(numbers["seed"].unique()) > 1 else ""
+
+
+RANGES = "band: range of the classes of a group, mean over the seeds"
+"""What the bands of `ranges_of_groups` mean."""
 
 
 def course(axes: Axes, numbers: pd.DataFrame, column: str, **style: Any) -> None:
@@ -110,7 +121,7 @@ def courses_of_groups(axes: Axes, numbers: pd.DataFrame, column: str, study: Stu
                 numbers[(numbers["row"] == row) & (numbers["group"] == group)],
                 column,
                 linestyle=line_of(place, len(rows)),
-                label=f"{group_label(group)}, {label}",
+                label=f"{group}, {label}",
                 **_marked(group, hollow=place < len(rows) - 1),
             )
     _over_training(axes)
@@ -132,7 +143,7 @@ def ranges_of_groups(axes: Axes, numbers: pd.DataFrame, study: Study) -> None:
         its = numbers[numbers["group"] == group].groupby("iteration")
         mean, low, high = (its[name].mean() for name in ("mean", "lowest", "highest"))
         look = {"color": OBJECT, "linestyle": "--"} if group == BACKGROUND else _marked(group)
-        axes.plot(mean.index, mean, label=group_label(group), **look)
+        axes.plot(mean.index, mean, label=group, **look)
         axes.fill_between(mean.index, low, high, color=look["color"], alpha=0.18, lw=0)
     _over_training(axes)
 
@@ -156,24 +167,31 @@ def _over_training(axes: Axes) -> None:
 
 
 def plain_log(axis: Axis) -> None:
-    """A logarithmic axis with plain numbers at 1, 2, 5, 10 and so on."""
+    """A logarithmic axis with plain numbers at 1, 2, 5, 10 and so on; beyond three decades 1, 10.
+
+    Call it when all is drawn.
+    """
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1000 * low else (1,)))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())
 
 
 def end_of_warmup(axes: Axes, study: Study, *, low: bool = False) -> None:
-    """A line where the method sets in.
+    """A line where the method sets in; none where what is shown ends before.
 
     Args:
-        axes: Where.
+        axes: Where; its limits are those that it will have.
         study: Gives the schedule.
         low: Whether the words stand at the lower end, not at the upper.
     """
     scale = study.scale.of(study.rows[-1].task)
     at = scale.method.warmup * scale.schedule.iterations
+    first, last = axes.get_xlim()
+    if not first <= at <= last:
+        return
     axes.axvline(at, color="#888888", lw=0.7, linestyle=(0, (1, 2)), zorder=0)
     axes.annotate(
         "warm-up ends",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from gbss.evaluation.matching import Matches, match
 from gbss.reporting.numbers import table
 from gbss.reporting.plotting import PAGE, panels, shown_groups, shown_rows
 from gbss.reporting.study import Study
-from gbss.reporting.style import HEAD, TAIL, style_of
+from gbss.reporting.style import HEAD, style_of, tail_last
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,9 +27,17 @@ GAINS, LOSSES = 4, 2
 
 TRUTH = "ground truth"
 
+NOTE = (
+    f"boxes with a score above {SCORE}; not shown: crowds, and detections that the annotations "
+    "cannot judge"
+)
+"""What stands above the images."""
+
 
 def numbers(study: Study) -> pd.DataFrame:
     """The boxes of the chosen images, by method; one seed, the first that all rows have.
+
+    An optional row that shares no seed with the others is left out.
 
     The gain of an image is what the last row does better than the first on its minority classes
     (on LVIS the rare and the common ones): right detections less wrong ones, above a score of 0.5.
@@ -40,15 +48,8 @@ def numbers(study: Study) -> pd.DataFrame:
     by_row: dict[str, dict[int, Found]] = {}
     for row, seed, every in study.detections():
         by_row.setdefault(row.id, {})[seed] = every.where(every.scores > SCORE)
-    common = set.intersection(*(set(seeds) for seeds in by_row.values()))
-    if not common:
-        raise fail(
-            "detections",
-            found="no seed that all rows have",
-            expected=f"one seed of {', '.join(by_row)}",
-            fix="run one seed of each row",
-        )
-    found = {row: seeds[min(common)] for row, seeds in by_row.items()}
+    seed = _shared_seed(by_row, study)
+    found = {row: seeds[seed] for row, seeds in by_row.items() if seed in seeds}
     matches = {row: match(its, truth) for row, its in found.items()}
     tail = np.array([study.group_of[name] not in HEAD for name in study.task.classes])
     first, last = study.rows[0].id, study.rows[-1].id
@@ -60,12 +61,29 @@ def numbers(study: Study) -> pd.DataFrame:
             "image": int(truth.image_ids[image]),
             "file": truth.file_names[image],
             "gain": int(gain[image]),
-            "seed": min(common),
+            "seed": seed,
         }
         lines += [about | line for line in _truth_lines(study, image)]
         for name, its in found.items():
             lines += [about | line for line in _lines(study, name, its, matches[name], image)]
-    return table(lines) if lines else table([_no_image(min(common))])
+    return table(lines or [_no_image(seed, row) for row in (TRUTH, *found)])
+
+
+def _shared_seed(by_row: Mapping[str, Mapping[int, Found]], study: Study) -> int:
+    """The first seed of all rows; those of optional rows count if there is one of the others."""
+    needed = [set(seeds) for row, seeds in by_row.items() if row not in study.optional]
+    common = set.intersection(*needed)
+    if not common:
+        raise fail(
+            "detections",
+            found="no seed that all rows have",
+            expected=f"one seed of {', '.join(by_row)}",
+            fix="run one seed of each row",
+        )
+    for row, seeds in by_row.items():
+        if row in study.optional:
+            common = common & set(seeds) or common
+    return min(common)
 
 
 def chosen_images(gain: NDArray[Any], objects: NDArray[Any]) -> list[int]:
@@ -129,21 +147,21 @@ def _no_box() -> dict[str, Any]:
     return {"what": "none", "class": "", "group": "", **empty}
 
 
-def _no_image(seed: int) -> dict[str, Any]:
+def _no_image(seed: int, row: str) -> dict[str, Any]:
     """Stands for all images where no row gains or loses anything."""
-    return {"image": -1, "file": "", "gain": 0, "seed": seed, "row": TRUTH} | _no_box()
+    return {"image": -1, "file": "", "gain": 0, "seed": seed, "row": row} | _no_box()
 
 
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """A column for each image, a line for each method.
 
-    The group has the colour; minority boxes are drawn thick, wrong ones dashed.
+    The group has the colour; boxes that count in the gain are drawn thick, wrong ones dashed.
     """
     images = [image for image in dict.fromkeys(numbers["image"]) if image >= 0]
-    rows = shown_rows(numbers, study)
+    rows = shown_rows(numbers, study) if images else {TRUTH: TRUTH}
     side = min(1.45, (PAGE - 0.4) / max(len(images), 1))
     size = (0.5 + side * max(len(images), 3), 0.8 + (side + 0.06) * len(rows))
-    figure, axes = panels(study, numbers, len(rows), max(len(images), 1), size)
+    figure, axes = panels(study, numbers, len(rows), max(len(images), 1), size, NOTE)
     for column, image in enumerate(images):
         its = numbers[numbers["image"] == image]
         picture = _picture(study, str(its["file"].iloc[0]))
@@ -180,26 +198,31 @@ def _picture(study: Study, name: str) -> NDArray[Any]:
 
 def _boxes(axes: Axes, boxes: pd.DataFrame) -> None:
     from matplotlib.patches import Rectangle
+
+    its = boxes[boxes["what"] != "none"]
+    for group in tail_last(its["group"].unique()):
+        for _, box in its[its["group"] == group].iterrows():
+            axes.add_patch(
+                Rectangle(
+                    (box["x"], box["y"]),
+                    box["width"],
+                    box["height"],
+                    fill=False,
+                    linestyle=(0, (2, 1.2)) if box["what"] == "wrong" else "-",
+                    zorder=2,
+                    **_look(group),
+                )
+            )
+
+
+def _look(group: str) -> dict[str, Any]:
+    """A group's line, with a halo to be seen on ground of its own colour, too."""
     from matplotlib.patheffects import withStroke
 
-    # Minority boxes last, above the others.
-    for _, box in boxes[boxes["what"] != "none"].sort_values("group").iterrows():
-        tail = box["group"] in TAIL
-        width = 1.8 if tail else 0.9
-        axes.add_patch(
-            Rectangle(
-                (box["x"], box["y"]),
-                box["width"],
-                box["height"],
-                fill=False,
-                edgecolor=style_of(box["group"]).colour,
-                linewidth=width,
-                linestyle=(0, (2, 1.2)) if box["what"] == "wrong" else "-",
-                zorder=3 if tail else 2,
-                # To be seen on ground of its own colour, too.
-                path_effects=[withStroke(linewidth=width + 1, foreground="white", alpha=0.7)],
-            )
-        )
+    style, width = style_of(group), 0.9 if group in HEAD else 1.8
+    halo = "#222222" if style.ink else "white"
+    effects = [withStroke(linewidth=width + 1, foreground=halo, alpha=0.7)]
+    return {"color": style.colour, "linewidth": width, "path_effects": effects}
 
 
 def _broken(label: str) -> str:
@@ -209,9 +232,6 @@ def _broken(label: str) -> str:
 def _legend(figure: Drawing, groups: Sequence[str]) -> None:
     from matplotlib.lines import Line2D
 
-    handles = [
-        Line2D([], [], color=style_of(group).line, lw=1.8 if group in TAIL else 0.9, label=group)
-        for group in groups
-    ]
+    handles = [Line2D([], [], label=group, **_look(group)) for group in groups]
     handles.append(Line2D([], [], color="#444444", lw=1.2, ls=(0, (2, 1.2)), label="wrong"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

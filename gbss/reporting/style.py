@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -10,7 +11,7 @@ class GroupStyle:
     """How a group of classes is shown.
 
     Attributes:
-        label: Its name in the head of a table and in legends, as in the paper.
+        label: Its name in the head of a table, as in the paper; figures have room for the whole.
         colour: Its colour in figures; red for minority and green for majority as in the paper's
             figures 8 to 10, in shades that colour-blind readers can tell apart.
         marker: Its marker in figures, so that colour is never the only cue.
@@ -47,6 +48,7 @@ TAIL = ("minority", "rare")
 HEAD = ("majority", "frequent")
 """The groups that have enough labels."""
 
+
 OBJECT = "#0072b2"
 """Colour of what is neither: all classes, the background."""
 
@@ -64,6 +66,11 @@ PAPER_SCALE = "paper"
 def style_of(group: str) -> GroupStyle:
     """How a group is shown; one that the paper does not have, like others of that kind."""
     return GROUPS.get(group, OTHER)
+
+
+def tail_last(groups: Iterable[str]) -> list[str]:
+    """Groups in the order of drawing: what the method is for lies on top."""
+    return sorted(groups, key=lambda group: (group in TAIL) - (group in HEAD))
 
 
 def line_of(place: int, methods: int) -> str | tuple[int, tuple[int, ...]]:

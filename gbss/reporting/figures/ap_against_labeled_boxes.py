@@ -10,11 +10,18 @@ from gbss.reporting.figure import Figure
 from gbss.reporting.numbers import table
 from gbss.reporting.plotting import panels, plain_log, shown_groups, shown_rows
 from gbss.reporting.study import Need, Study
-from gbss.reporting.style import GUIDE, group_label, style_of
+from gbss.reporting.style import GUIDE, style_of, tail_last
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Drawing
+
+
+MANY = 100
+"""Beyond so many classes markers are small and let those below show."""
+
+BESIDE = 0.04
+"""Classes with the same number of boxes stand up to this share of it to the left and right."""
 
 
 def numbers(study: Study) -> pd.DataFrame:
@@ -45,26 +52,28 @@ def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     means = 100 * numbers.pivot_table(index=keys, columns="row", values="ap")[[*rows]]
     boxes = means.index.get_level_values("labeled_boxes").tolist()
     means.insert(0, "x", beside_each_other(boxes))
+    many = len(means) > MANY
     axes.vlines(
         means["x"],
         means[[*rows]].min(axis=1),
         means[[*rows]].max(axis=1),
         color=GUIDE,
-        lw=0.8,
+        lw=0.3 if many else 0.8,
         zorder=1,
     )
-    for group in shown_groups(numbers, study):
+    for group in tail_last(shown_groups(numbers, study)):
         style, its = style_of(group), means.loc[group]
         for place, (row, label) in enumerate(rows.items()):
             axes.scatter(
                 its["x"],
                 its[row],
                 marker=style.marker,
-                s=26,
+                s=9 if many else 26,
+                alpha=0.6 if many else 1,
                 facecolors=style.colour if place == len(rows) - 1 else "white",
                 edgecolors=style.line,
-                linewidths=0.9,
-                label=f"{label}, {group_label(group)}",
+                linewidths=0.5 if many else 0.9,
+                label=f"{group}, {label}",
                 zorder=2,
             )
     if (numbers["labeled_boxes"] > 0).all():
@@ -86,7 +95,8 @@ def beside_each_other(boxes: Sequence[int]) -> list[float]:
     met: Counter[int] = Counter()
     places = []
     for count in boxes:
-        places.append(count * (1 + 0.05 * (met[count] - (same[count] - 1) / 2)))
+        share = met[count] / (same[count] - 1) if same[count] > 1 else 0.5
+        places.append(count * (1 + BESIDE * (2 * share - 1)))
         met[count] += 1
     return places
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from gbss.errors import fail
 from gbss.files import write_text
+from gbss.reporting.figure import SETTINGS
 from gbss.reporting.figures.saving import save
-from gbss.reporting.style import GROUPS, GUIDE, OTHER, group_label
+from gbss.reporting.style import GUIDE, style_of, tail_last
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,7 +88,10 @@ def write_class_distribution(classes: Sequence[ClassImages], task: Task, path: P
         task: Gives the title and the order of groups.
         path: Where, without suffix.
     """
-    save(draw(classes, task), path)
+    from matplotlib import rc_context
+
+    with rc_context(SETTINGS):
+        save(draw(classes, task), path)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["class", "group", "labeled_images", "unlabeled_images"])
@@ -99,51 +103,51 @@ def draw(classes: Sequence[ClassImages], task: Task) -> Figure:
     """The figure: a marker per class, its shape and colour by group; hollow ones are unlabeled."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(max(6.0, min(14.0, 1.5 + 0.155 * len(classes))), 4.2))
+    width = max(6.0, min(14.0, 1.5 + 0.155 * len(classes)))
+    figure = Figure(figsize=(width, 4.2), layout="constrained")
+    figure.suptitle(task.title, fontsize=7, x=0.01, ha="left", color="#555555")
     axes = figure.add_subplot()
+    named = len(classes) <= NAMED
     places = list(range(len(classes)))
     lower = [each.labeled for each in classes]
     upper = [each.labeled if each.unlabeled is None else each.unlabeled for each in classes]
-    axes.vlines(places, lower, upper, color=GUIDE, linewidth=0.8, zorder=1)
-    for group in task.groups:
-        _markers(axes, classes, group)
+    axes.vlines(places, lower, upper, color=GUIDE, linewidth=0.8 if named else 0.2, zorder=1)
+    for group in tail_last(task.groups):
+        _markers(axes, classes, group, 1 if named else 0.4)
     if all(lower) and all(upper):
         axes.set_yscale("log")
     else:  # a logarithmic axis that shows zero, too
         axes.set_yscale("symlog", linthresh=1)
         axes.set_ylim(bottom=0)
     axes.set_ylabel("images with the class")
-    axes.set_title(task.title, fontsize=9, loc="left", pad=20)
     axes.set_xlim(-1, len(classes))
-    named = len(classes) <= NAMED
     axes.set_xticks(places if named else [], [each.name for each in classes] if named else [])
-    axes.tick_params(axis="x", labelrotation=90, labelsize=7)
+    axes.tick_params(axis="x", labelrotation=90)
     axes.set_xlabel("" if named else f"{len(classes)} classes, most labeled images first")
     axes.grid(axis="y", color=GUIDE, linewidth=0.4, zorder=0)
-    axes.legend(fontsize=7, ncols=4, loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
-    figure.set_layout_engine("tight")
+    figure.legend(loc="outside lower center", ncols=2 * len(task.groups))
     return figure
 
 
-def _markers(axes: Axes, classes: Sequence[ClassImages], group: str) -> None:
+def _markers(axes: Axes, classes: Sequence[ClassImages], group: str, size: float) -> None:
     """The classes of a group; labeled markers fit into the hollow ones of equal numbers."""
-    style = GROUPS.get(group, OTHER)
+    style = style_of(group)
     members = {place: each for place, each in enumerate(classes) if each.group == group}
     known = {place: each.unlabeled for place, each in members.items() if each.unlabeled is not None}
     labeled = {place: each.labeled for place, each in members.items()}
     numbers = {"unlabeled": (known, "white", 42), "labeled": (labeled, style.colour, 18)}
-    for what, (heights, fill, size) in numbers.items():
+    for what, (heights, fill, area) in numbers.items():
         if not heights:
             continue
         axes.scatter(
             list(heights),
             list(heights.values()),
             marker=style.marker,
-            s=size,
+            s=area * size**2,
             facecolors=fill,
-            edgecolors=style.colour,
-            linewidths=0.9,
-            label=f"{group_label(group)}, {what}",
+            edgecolors=style.line,
+            linewidths=0.9 * size,
+            label=f"{group}, {what}",
             clip_on=False,
             zorder=2,
         )

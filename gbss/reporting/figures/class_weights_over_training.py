@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gbss.reporting.figure import Figure
 from gbss.reporting.numbers import by_group_over_training, table
-from gbss.reporting.plotting import BACKGROUND, end_of_warmup, panels, ranges_of_groups
+from gbss.reporting.plotting import BACKGROUND, RANGES, end_of_warmup, panels, ranges_of_groups
 from gbss.reporting.study import Need, Study
 from gbss.reporting.style import GUIDE
 
@@ -30,10 +30,14 @@ def numbers(study: Study) -> pd.DataFrame:
 
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """The mean of each group, in the range of its classes."""
-    figure, ((axes,),) = panels(study, numbers, 1, 1, (5.0, 2.8))
+    figure, ((axes,),) = panels(study, numbers, 1, 1, (5.0, 2.8), RANGES)
     ranges_of_groups(axes, numbers, study)
-    axes.set_ylim(bottom=0)
     axes.axhline(1, color=GUIDE, lw=0.8, zorder=0)
+    # The direct solution may have negative ones.
+    if numbers["lowest"].min() >= 0:
+        axes.set_ylim(bottom=0)
+    else:
+        axes.axhline(0, color="#222222", lw=0.6, zorder=0)
     axes.set_ylabel("class weight")
     end_of_warmup(axes, study)
     figure.legend(loc="outside right center")

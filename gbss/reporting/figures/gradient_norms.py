@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gbss.reporting.figure import Figure
-from gbss.reporting.numbers import by_group_over_training, gradients, table
-from gbss.reporting.plotting import courses_of_groups, end_of_warmup, panels, plain_log
+from gbss.reporting.numbers import UNDER_W, by_group_over_training, gradients, table
+from gbss.reporting.plotting import courses_of_groups, end_of_warmup, panels, plain_log, spread
 from gbss.reporting.study import Need, Study
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ def numbers(study: Study) -> pd.DataFrame:
 
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """Lines by group and row; the axis is logarithmic, as the groups differ by a factor."""
-    figure, ((axes,),) = panels(study, numbers, 1, 1, (5.6, 3.0))
+    notes = (UNDER_W, spread(numbers, "band"))
+    figure, ((axes,),) = panels(study, numbers, 1, 1, (5.6, 3.0), *notes)
     courses_of_groups(axes, numbers, "mean", study)
     axes.set_yscale("log")
     plain_log(axes.yaxis)

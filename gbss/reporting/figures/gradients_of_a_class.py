@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gbss.errors import fail, nearest
 from gbss.reporting.compared import WITHOUT_AND_WITH_GBR
 from gbss.reporting.figure import Figure
-from gbss.reporting.numbers import gradients, table
+from gbss.reporting.numbers import UNDER_W, gradients, table
 from gbss.reporting.plotting import (
     PAGE,
     course,
@@ -16,6 +16,7 @@ from gbss.reporting.plotting import (
     panels,
     plain_log,
     shown_rows,
+    spread,
 )
 from gbss.reporting.study import Need, Study
 from gbss.reporting.style import GUIDE, OBJECT, TAIL, line_of, style_of
@@ -80,9 +81,10 @@ def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     rows = shown_rows(numbers, study)
     name = str(numbers["class"].iloc[0])
     colour = style_of(study.group_of.get(name, "")).line
-    figure, (axes,) = panels(study, numbers, 1, len(rows) + 1, (PAGE, 2.5), name)
-    both = numbers[["positive", "negative"]]
-    limits = (0.8 * both[both > 0].min().min(), 1.3 * both.max().max())
+    notes = (name, UNDER_W, spread(numbers, "band"))
+    figure, (axes,) = panels(study, numbers, 1, len(rows) + 1, (PAGE, 3.0), *notes)
+    both = numbers[["positive", "negative"]].to_numpy()
+    above = both[both > 0]
     numbers = numbers.assign(ratio=numbers["negative"] / numbers["positive"].where(lambda p: p > 0))
     for place, (row, label) in enumerate(rows.items()):
         its = numbers[numbers["row"] == row]
@@ -93,17 +95,19 @@ def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
         course(axes[-1], its, "ratio", color="#222222", linestyle=line, label=label)
     axes[0].set_ylabel("gradient on the logit")
     for its in axes[:-1]:
-        its.set_yscale("log")
-        its.set_ylim(limits)
-        plain_log(its.yaxis)
+        if len(above):  # the class has been seen
+            its.set_yscale("log")
+            its.set_ylim(0.8 * above.min(), 1.3 * above.max())
+            plain_log(its.yaxis)
     axes[-1].axhline(1, color=GUIDE, lw=0.8, zorder=0)
-    axes[-1].set_ylim(0.4, 2.5)
+    axes[-1].set_yscale("log")
+    plain_log(axes[-1].yaxis)
     letter(axes[-1], len(rows), "negative / positive")
     for its in axes:
         its.set_xlabel("iteration")
         its.set_xlim(left=0)
         end_of_warmup(its, study, low=True)
-        its.legend(loc="upper right")
+        its.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
     return figure
 
 

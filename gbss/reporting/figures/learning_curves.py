@@ -8,7 +8,7 @@ import numpy as np
 
 from gbss.reporting.figure import Figure
 from gbss.reporting.numbers import table
-from gbss.reporting.plotting import PAGE, course, letter, panels, shown_rows
+from gbss.reporting.plotting import PAGE, course, letter, panels, shown_rows, spread
 from gbss.reporting.study import Need, Study
 from gbss.reporting.style import GUIDE, OBJECT, line_of
 
@@ -40,7 +40,8 @@ def numbers(study: Study) -> pd.DataFrame:
 
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """A panel for each loss: labeled images above, unlabeled ones below."""
-    figure, axes = panels(study, numbers, len(BRANCHES), len(LOSSES), (PAGE, 3.4))
+    note = spread(numbers, "band")
+    figure, axes = panels(study, numbers, len(BRANCHES), len(LOSSES), (PAGE, 3.4), note)
     rows = shown_rows(numbers, study)
     first = 0.05 * numbers["iteration"].max()
     for number, name in enumerate(f"{b}_{loss}" for b in BRANCHES for loss in LOSSES):

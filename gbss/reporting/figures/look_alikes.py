@@ -20,8 +20,15 @@ if TYPE_CHECKING:
 SHOWN = 12
 """Minority classes that are shown, those with the most objects."""
 
-PARTS = {"itself": None, "look-alike": "#222222", "another class": "#999999", "nothing": "white"}
-"""What an object is taken for, from left to right, and the colour of its bar; None: the group's."""
+PARTS: dict[str, tuple[str | None, str | None]] = {
+    "itself": (None, None),
+    "look-alike": ("#222222", None),
+    "another class": ("white", "//////"),
+    "nothing": ("white", None),
+}
+"""What an object is taken for, from left to right; colour of its bar (None: the group's), hatch."""
+
+COLUMNS = ["row", "seed", "class", "group", "look_alike", "taken_for", "objects", "share"]
 
 
 def numbers(study: Study) -> pd.DataFrame:
@@ -63,7 +70,7 @@ def numbers(study: Study) -> pd.DataFrame:
                 }
                 for part in PARTS
             ]
-    return table(lines)
+    return table(lines, COLUMNS)
 
 
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
@@ -72,6 +79,10 @@ def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     classes = list(dict.fromkeys(numbers["class"]))
     height = 1.1 + 0.2 * len(classes) * (len(rows) + 0.6)
     figure, ((axes,),) = panels(study, numbers, 1, 1, (PAGE, height))
+    if not classes:
+        axes.text(0.5, 0.5, "no objects of minority classes", ha="center")
+        axes.set_axis_off()
+        return figure
     means = numbers.groupby(["class", "row", "taken_for"])["share"].mean()
     alike = numbers.drop_duplicates("class").set_index("class")["look_alike"].fillna("")
     places, labels = [], []
@@ -79,10 +90,11 @@ def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
         for below, (row, label) in enumerate(rows.items()):
             place = number * (len(rows) + 0.7) + below
             left = 0.0
-            for part, colour in PARTS.items():
+            for part, (colour, hatch) in PARTS.items():
                 share = 100 * float(means.get((name, row, part), np.nan))
                 face = colour or style_of(study.group_of[name]).colour
-                axes.barh(place, share, 0.85, left, facecolor=face, edgecolor="#222222", lw=0.5)
+                look = {"facecolor": face, "hatch": hatch, "edgecolor": "#222222", "lw": 0.5}
+                axes.barh(place, share, 0.85, left, **look)
                 left += share
             places.append(place)
             labels.append(f"{name}: {label}")
@@ -91,7 +103,7 @@ def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     axes.set_yticks(places, labels)
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
-    axes.set_xlabel("% of the class's objects in the validation images")
+    axes.set_xlabel("% of the class's objects in the validation images, mean over the seeds")
     _legend(figure)
     return figure
 
@@ -100,8 +112,14 @@ def _legend(figure: Drawing) -> None:
     from matplotlib.patches import Patch
 
     handles = [
-        Patch(facecolor=colour or style_of(TAIL[0]).colour, edgecolor="#222222", lw=0.5, label=part)
-        for part, colour in PARTS.items()
+        Patch(
+            facecolor=colour or style_of(TAIL[0]).colour,
+            edgecolor="#222222",
+            hatch=hatch,
+            lw=0.5,
+            label=part,
+        )
+        for part, (colour, hatch) in PARTS.items()
     ]
     figure.legend(handles=handles, title="taken for", loc="outside lower center", ncols=len(PARTS))
 

@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gbss.reporting.bars import bars_of_classes, legend_of_rows
+from gbss.reporting.bars import bars_of_classes, legend_of_rows, size_for
 from gbss.reporting.figure import Figure
-from gbss.reporting.numbers import shown_classes, table
-from gbss.reporting.plotting import PAGE, letter, panels
+from gbss.reporting.numbers import MOST_OBJECTS, shown_classes, shown_in_words, table
+from gbss.reporting.plotting import letter, panels, spread
 from gbss.reporting.study import Need, Study
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Drawing
 
+KEPT = 0.05
+"""Detections above this score count: on LVIS the detector keeps more than elsewhere."""
+
 COLUMNS = {
     "score_on_objects": "score of the true class, on the annotated boxes",
-    "score_of_detections": "score of the detections of the class",
+    "score_of_detections": f"score of the detections of the class that are above {KEPT}",
 }
 
 
@@ -26,12 +29,13 @@ def numbers(study: Study) -> pd.DataFrame:
     """Two readings of "prediction score", on the validation images.
 
     What the classifier says of a class on the annotated boxes of its objects, and the mean score
-    of all detections of the class that the detector keeps.
+    of the detections of the class above `KEPT`.
     """
     on_objects = {(row.id, seed): logits for row, seed, logits in study.class_logits()}
     n = len(study.task.classes)
     lines = []
-    for row, seed, found in study.detections():
+    for row, seed, every in study.detections():
+        found = every.where(every.scores > KEPT)
         count = np.bincount(found.classes, minlength=n)
         total = np.bincount(found.classes, found.scores, minlength=n)
         mean = np.divide(total, count, out=np.full(n, np.nan), where=count > 0)
@@ -55,14 +59,20 @@ def numbers(study: Study) -> pd.DataFrame:
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """Bars by class, both readings below each other."""
     classes = shown_classes(numbers, study)
-    width = max(4.5, min(PAGE, 1.2 + 0.32 * len(classes)))
-    figure, axes = panels(study, numbers, 2, 1, (width, 4.6))
+    figure, axes = panels(
+        study,
+        numbers,
+        2,
+        1,
+        size_for(classes),
+        shown_in_words(classes, study, MOST_OBJECTS),
+        spread(numbers, "whiskers"),
+    )
     for place, (its, column) in enumerate(zip(axes[:, 0], COLUMNS, strict=True)):
-        bars_of_classes(its, numbers, column, study, classes)
+        bars_of_classes(its, numbers, column, study, classes, named=place == 1)
         letter(its, place, COLUMNS[column])
         its.set_ylabel("mean score")
         its.set_ylim(0, 1.03)
-    axes[0, 0].set_xticklabels([])
     legend_of_rows(figure, numbers, study)
     return figure
 

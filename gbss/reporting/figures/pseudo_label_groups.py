@@ -9,7 +9,7 @@ import numpy as np
 from gbss.reporting.bars import bars_of_groups, legend_of_rows
 from gbss.reporting.figure import Figure
 from gbss.reporting.numbers import looked_at, quality_by_class
-from gbss.reporting.plotting import letter, panels
+from gbss.reporting.plotting import letter, panels, spread
 from gbss.reporting.study import Need, Study
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def numbers(study: Study) -> pd.DataFrame:
 
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """Bars by group: precision, recall."""
-    figure, (axes,) = panels(study, numbers, 1, 2, (5.2, 2.6), looked_at(numbers))
+    notes = (looked_at(numbers), spread(numbers, "whiskers"))
+    figure, (axes,) = panels(study, numbers, 1, 2, (5.2, 2.6), *notes)
     for place, (its, column) in enumerate(zip(axes, ("precision", "recall"), strict=True)):
         bars_of_groups(its, numbers, column, study)
         letter(its, place, f"{column} of pseudo labels")

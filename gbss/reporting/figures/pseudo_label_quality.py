@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gbss.reporting.bars import bars_of_classes, legend_of_rows
+from gbss.reporting.bars import bars_of_classes, legend_of_rows, size_for
 from gbss.reporting.figure import Figure
-from gbss.reporting.numbers import looked_at, quality_by_class
-from gbss.reporting.plotting import PAGE, letter, panels
+from gbss.reporting.numbers import looked_at, quality_by_class, shown_in_words
+from gbss.reporting.plotting import letter, panels, spread
 from gbss.reporting.study import Need, Study
 
 if TYPE_CHECKING:
@@ -52,14 +52,21 @@ def _mean(values: list[float] | Iterator[float]) -> float:
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """Bars by class: precision above, recall below."""
     classes = list(dict.fromkeys(numbers["class"]))
-    width = max(4.5, min(PAGE, 1.2 + 0.32 * len(classes)))
-    figure, ((above,), (below,)) = panels(study, numbers, 2, 1, (width, 4.6), looked_at(numbers))
+    figure, ((above,), (below,)) = panels(
+        study,
+        numbers,
+        2,
+        1,
+        size_for(classes),
+        looked_at(numbers),
+        shown_in_words(classes, study, "those with the highest AP, mean of the rows"),
+        spread(numbers, "whiskers"),
+    )
     for place, (axes, column) in enumerate(((above, "precision"), (below, "recall"))):
-        bars_of_classes(axes, numbers, column, study, classes)
+        bars_of_classes(axes, numbers, column, study, classes, named=place == 1)
         letter(axes, place, f"{column} of pseudo labels")
         axes.set_ylim(0, 1.03)
         axes.set_ylabel(column)
-    above.set_xticklabels([])
     legend_of_rows(figure, numbers, study)
     return figure
 

@@ -8,7 +8,16 @@ import numpy as np
 
 from gbss.reporting.figure import Figure
 from gbss.reporting.numbers import by_group_over_training, table
-from gbss.reporting.plotting import PAGE, course, end_of_warmup, letter, panels, ranges_of_groups
+from gbss.reporting.plotting import (
+    PAGE,
+    RANGES,
+    course,
+    end_of_warmup,
+    letter,
+    panels,
+    ranges_of_groups,
+    spread,
+)
 from gbss.reporting.study import Need, Study
 from gbss.reporting.style import OBJECT
 
@@ -35,7 +44,8 @@ def numbers(study: Study) -> pd.DataFrame:
 
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """Repeat factors of the classes on the left, the share of repeated images on the right."""
-    figure, ((left, right),) = panels(study, numbers, 1, 2, (PAGE, 2.7))
+    notes = (f"(a) {RANGES}", spread(numbers, "(b) band"))
+    figure, ((left, right),) = panels(study, numbers, 1, 2, (PAGE, 2.8), *notes)
     ranges_of_groups(left, numbers, study)
     left.set_ylim(bottom=0.95)
     left.set_ylabel("repeat factor of a class")

@@ -64,10 +64,15 @@ def forces(
 
 
 def numbers(study: Study) -> pd.DataFrame:
-    """The matrix, and for w = 1 and the solution: the weights and what pulls at each logit."""
+    """N, p and the matrix, and for w = 1 and the solution: the weights and what pulls at logits."""
     matrix = gradient_matrix()
     lines: list[dict[str, Any]] = [
-        {"what": "matrix", "logit": on, "samples": of, "value": matrix[i, k]}
+        {"what": "number", "logit": "", "samples": of, "value": count}
+        for of, count in zip(CLASSES, SAMPLES, strict=True)
+    ]
+    lines += [
+        {"what": what, "logit": on, "samples": of, "value": values[i, k]}
+        for what, values in (("probability", PREDICTED.T), ("matrix", matrix))
         for i, on in enumerate(CLASSES)
         for k, of in enumerate(CLASSES)
     ]
@@ -90,7 +95,8 @@ def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     matrix = numbers[numbers["what"] == "matrix"].pivot_table(
         index="logit", columns="samples", values="value"
     )
-    _matrix(axes[0], 100 * matrix.loc[[*CLASSES], [*CLASSES]].to_numpy())
+    counts = numbers[numbers["what"] == "number"]["value"]
+    _matrix(axes[0], 100 * matrix.loc[[*CLASSES], [*CLASSES]].to_numpy(), counts.to_numpy())
     top = 0.0
     for place, state in ((1, "before"), (2, "after")):
         values = {
@@ -110,14 +116,14 @@ def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     return figure
 
 
-def _matrix(axes: Axes, values: NDArray[np.float64]) -> None:
+def _matrix(axes: Axes, values: NDArray[np.float64], counts: NDArray[Any]) -> None:
     """Numbers on a ground that is darker for stronger gradients, blue where they push down."""
     limit = np.abs(values).max()
     axes.imshow(values, cmap="RdBu", vmin=-2 * limit, vmax=2 * limit)
     for (i, k), value in np.ndenumerate(values):
         text = f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
         axes.text(k, i, text, ha="center", va="center", fontsize=7)
-    ticks = [f"{name}\n{count:.0f}" for name, count in zip(CLASSES, SAMPLES, strict=True)]
+    ticks = [f"{name}\n{count:.0f}" for name, count in zip(CLASSES, counts, strict=True)]
     short = [tick.replace("background", "backgr.") for tick in ticks]
     axes.set_xticks(range(len(CLASSES)), short)
     axes.set_yticks(range(len(CLASSES)), [tick.split("\n")[0] for tick in short])

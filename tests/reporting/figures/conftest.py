@@ -210,7 +210,7 @@ class World:
     def drawn(self, figure, **options):
         """What is drawn from the csv."""
         study, path = self.study(figure, **options), self.folder / "numbers.csv"
-        write_numbers(figure, study, path)
+        write_numbers(figure.numbers(study), path)
         return drawing(figure, study, path)
 
 

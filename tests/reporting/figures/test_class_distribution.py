@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 
 from gbss.errors import GbssError
 from gbss.reporting.figures.class_distribution import (
@@ -59,10 +60,10 @@ def test_markers_stand_at_the_numbers_and_differ_by_shape_and_colour(classes, ta
         if isinstance(each, PathCollection)
     }
     assert points == {
-        "maj, unlabeled": [[0, 700], [3, 3]],
-        "maj, labeled": [[0, 48], [3, 0]],
-        "min, unlabeled": [[1, 640], [2, 20]],
-        "min, labeled": [[1, 5], [2, 5]],
+        "majority, unlabeled": [[0, 700], [3, 3]],
+        "majority, labeled": [[0, 48], [3, 0]],
+        "minority, unlabeled": [[1, 640], [2, 20]],
+        "minority, labeled": [[1, 5], [2, 5]],
     }
     assert [text.get_text() for text in axes.get_xticklabels()] == ["ant", "bee", "dog", "cat"]
     # cat has no labeled image, and zero must show.
@@ -107,8 +108,8 @@ def test_unlabeled_images_of_which_nothing_is_known(counts, task, tmp_path):
     classes = class_images(counts, task)
     assert [(each.name, each.unlabeled) for each in classes][:2] == [("ant", None), ("bee", None)]
     (axes,) = draw(classes, task).axes
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["maj, labeled", "min, labeled"]
+    labels = [text.get_text() for text in axes.figure.legends[0].get_texts()]
+    assert labels == ["majority, labeled", "minority, labeled"]
     said = summary(classes, task.groups)
     assert said.splitlines()[1] == "minority: 2 classes, 5 to 5 labeled images, others unknown"
     write_class_distribution(classes, task, tmp_path / "zoo")
@@ -140,5 +141,19 @@ def test_groups_of_other_tasks_have_a_style(classes, task):
     other = [replace(each, group="novel") for each in classes[2:]]
     task.groups = {"frequent": ("ant", "bee"), "novel": ("cat", "dog")}
     (axes,) = draw([*frequent, *other], task).axes
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["f, unlabeled", "f, labeled", "novel, unlabeled", "novel, labeled"]
+    labels = [text.get_text() for text in axes.figure.legends[0].get_texts()]
+    names = ["frequent, unlabeled", "frequent, labeled", "novel, unlabeled", "novel, labeled"]
+    assert labels == names
+
+
+def test_the_tail_is_drawn_last_and_outlined_in_ink(task):
+    task.groups = {"rare": ("a",), "common": ("b",), "frequent": ("c",)}
+    three = [ClassImages(n, g, 9, 70) for g, (n,) in task.groups.items()]
+    (axes,) = draw(three, task).axes
+    points = [each for each in axes.collections if isinstance(each, PathCollection)]
+    assert [each.get_label() for each in points[1::2]] == [
+        "frequent, labeled",
+        "common, labeled",
+        "rare, labeled",
+    ]
+    assert to_hex(points[3].get_edgecolor()[0]) == GROUPS["common"].line

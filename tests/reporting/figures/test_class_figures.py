@@ -28,6 +28,18 @@ def test_the_scores_are_drawn_and_what_is_missing_is_named(world):
     labels = [text.get_text() for text in below.get_xticklabels()]
     assert labels[:2] == ["solid disc", "vertical disc"]
     assert labels[-1] == "horizontal cross"
+    # Not by colour alone.
+    assert [text.get_text() for text in above.get_xticklabels()] == ["majority", "minority"]
+
+
+def test_weak_detections_do_not_count(world, monkeypatch):
+    assert prediction_scores.KEPT == 0.05
+    monkeypatch.setattr(prediction_scores, "KEPT", 0.6)
+    its = world.numbers(prediction_scores.FIGURE).query("row == 'gbss' and seed == 2")
+    scores = [each["score"] for each in world.detections["gbss", 2] if each["score"] > 0.6]
+    assert its["detections"].sum() == len(scores)
+    total = (its["detections"] * its["score_of_detections"].fillna(0)).sum()
+    assert total == pytest.approx(sum(scores))
 
 
 def test_logits_are_held_against_their_mean(world):
@@ -56,4 +68,6 @@ def test_ap_stands_above_the_labeled_boxes(world):
 
 def test_classes_with_as_many_boxes_stand_beside_each_other():
     places = ap_against_labeled_boxes.beside_each_other([5, 5, 8, 5])
-    np.testing.assert_allclose(places, [4.75, 5, 8, 5.25])
+    np.testing.assert_allclose(places, [4.8, 5, 8, 5.2])
+    many = ap_against_labeled_boxes.beside_each_other([10] * 300)
+    np.testing.assert_allclose([min(many), max(many)], [9.6, 10.4])

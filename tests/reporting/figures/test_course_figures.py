@@ -26,7 +26,7 @@ def test_thresholds_by_group(world):
     np.testing.assert_allclose(its["lowest"], thresholds.min(axis=1))
     np.testing.assert_allclose(its["highest"], thresholds.max(axis=1))
     (axes,) = world.drawn(thresholds_over_training.FIGURE).axes
-    assert [line.get_label() for line in axes.lines[:2]] == ["maj", "min"]
+    assert [line.get_label() for line in axes.lines[:2]] == ["majority", "minority"]
     (end,) = [line for line in axes.lines if set(line.get_xdata()) == {3}]  # 0.25 of 12 iterations
     assert end.get_ydata() == [0, 1]
 
@@ -41,6 +41,22 @@ def test_weights_by_group_and_of_the_background(world):
     )
     np.testing.assert_allclose(axes.lines[1].get_ydata(), expected, rtol=1e-6)
     assert axes.lines[2].get_label() == "background"
+
+
+def test_no_weight_and_no_threshold_lies_outside(world):
+    table = world.numbers(class_weights_over_training.FIGURE)
+    study = world.study(class_weights_over_training.FIGURE)
+    (axes,) = class_weights_over_training.draw(table, study).axes
+    assert axes.get_ylim()[0] == 0
+    below = table.assign(lowest=table["lowest"] - 3)  # as of the direct solution
+    (axes,) = class_weights_over_training.draw(below, study).axes
+    assert axes.get_ylim()[0] < below["lowest"].min()
+    table = world.numbers(thresholds_over_training.FIGURE)
+    (axes,) = thresholds_over_training.draw(table.assign(lowest=0.2), study).axes
+    low, high = axes.get_ylim()
+    assert low < 0.2
+    assert high > 0.9
+    assert "range of the classes" in " ".join(axes.figure.get_suptitle().split())
 
 
 def test_repeats_and_copies(world):

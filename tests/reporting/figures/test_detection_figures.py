@@ -1,7 +1,10 @@
 """Kinds of errors, look-alikes and the qualitative panels: from the detections."""
 
+import json
+
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 from gbss.errors import GbssError
 from gbss.evaluation.confusion import confusion
@@ -9,6 +12,7 @@ from gbss.evaluation.error_types import error_types
 from gbss.evaluation.found import read_found
 from gbss.evaluation.matching import match
 from gbss.reporting import qualitative
+from gbss.reporting.figure import make
 from gbss.reporting.figures import error_kinds, look_alikes, qualitative_coco
 from gbss.splits.annotations import read
 
@@ -119,3 +123,45 @@ def test_no_gain_and_no_loss_is_said(world):
         )
     (axes, *_) = world.drawn(qualitative_coco.FIGURE).axes
     assert axes.texts[0].get_text() == "no image with a gain or a loss"
+
+
+def test_an_optional_row_of_another_seed_is_left_out_and_named(world):
+    runs = world.folder / "build/smoke/runs/mini-coco"
+    for row, seed in (("daso", 2), ("defrcn", 1)):
+        world._write_run(row, seed)
+    (runs / "gbss/seed-2/detections.npz").unlink()
+    study = world.study(qualitative_coco.FIGURE)
+    said = make(qualitative_coco.FIGURE, study, world.folder / "8")
+    assert said.startswith("from soft-teacher-rfs, defrcn, gbss; without daso, of which")
+    table = world.numbers(qualitative_coco.FIGURE)
+    assert set(table["row"]) == {"ground truth", "soft-teacher-rfs", "defrcn", "gbss"}
+    with pytest.raises(GbssError, match="no seed that all rows have"):
+        world.numbers(qualitative_coco.FIGURE, rows=("daso", "gbss"))
+
+
+def test_boxes_look_as_the_legend_says():
+    for group, width in (("rare", 1.8), ("common", 1.8), ("frequent", 0.9)):
+        look = qualitative._look(group)
+        assert look["linewidth"] == width  # thick: counts in the gain
+    halo = qualitative._look("common")["path_effects"][0]._gc["foreground"]
+    assert to_hex(halo) == "#222222"  # yellow on white
+    assert "above 0.5" in qualitative.NOTE
+
+
+def test_without_an_object_of_the_minority(world):
+    ids = {world.truth["categories"][place]["id"] for place in MINORITY}
+    for path in (world.folder / "build/splits/mini-coco").iterdir():
+        truth = json.loads(path.read_text())
+        kept = [box for box in truth["annotations"] if box["category_id"] not in ids]
+        path.write_text(json.dumps(truth | {"annotations": kept}))
+    (axes,) = world.drawn(look_alikes.FIGURE).axes
+    assert [text.get_text() for text in axes.texts] == ["no objects of minority classes"]
+    one, other = world.drawn(error_kinds.FIGURE).axes
+    assert one.get_title("left") == "(a) majority classes"
+    assert other.get_title("left") == "(b) minority classes: no objects"
+
+
+def test_errors_that_cost_nothing(world):
+    table = world.numbers(error_kinds.FIGURE).assign(cost=0.0)
+    axes, _ = error_kinds.draw(table, world.study(error_kinds.FIGURE)).axes
+    assert axes.get_ylim() == (0, 1)

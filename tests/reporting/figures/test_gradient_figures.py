@@ -47,17 +47,19 @@ def test_the_norms_are_drawn(world):
     (axes,) = world.drawn(gradient_norms.FIGURE).axes
     lines = {line.get_label(): line for line in axes.lines if " " in line.get_label()}
     assert list(lines) == [
-        "maj, Soft Teacher + RFS",
-        "maj, GbSS",
-        "min, Soft Teacher + RFS",
-        "min, GbSS",
+        "majority, Soft Teacher + RFS",
+        "majority, GbSS",
+        "minority, Soft Teacher + RFS",
+        "minority, GbSS",
     ]
-    assert lines["min, GbSS"].get_linestyle() == "-"
-    assert lines["min, Soft Teacher + RFS"].get_linestyle() == "-."
+    assert lines["minority, GbSS"].get_linestyle() == "-"
+    assert lines["minority, Soft Teacher + RFS"].get_linestyle() == "-."
     expected = [
         sum(forces(world, "gbss", seed))[:, GROUPS["minority"]].mean(axis=1) for seed in (1, 2)
     ]
-    np.testing.assert_allclose(lines["min, GbSS"].get_ydata(), np.mean(expected, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(
+        lines["minority, GbSS"].get_ydata(), np.mean(expected, axis=0), rtol=1e-6
+    )
 
 
 def test_a_class_is_shown_with_and_without_gbr(world):
@@ -86,3 +88,31 @@ def test_the_class_is_a_minority_class_in_the_middle_of_labeled_boxes(world):
     (world.folder / "splits/mini-coco/counts.csv").write_text("name,boxes\nkite,3\n")
     with pytest.raises(GbssError, match="gbss split mini-coco"):
         gradients_of_a_class.chosen(study)
+
+
+def test_the_ratio_is_shown_whole_and_with_its_balance(world):
+    study = world.study(gradients_of_a_class.FIGURE)
+    table = world.numbers(gradients_of_a_class.FIGURE)
+    *_, ratio = gradients_of_a_class.draw(table.assign(negative=30 * table["positive"]), study).axes
+    low, high = ratio.get_ylim()
+    assert ratio.get_yscale() == "log"
+    assert low <= 1 < 30 <= high
+    nothing = table.assign(positive=0.0, negative=0.0)  # a class that was never seen
+    gradients_of_a_class.draw(nothing, study).draw_without_rendering()
+
+
+def test_it_is_said_what_the_gradients_are_weighted_by(world):
+    for figure in (gradient_norms.FIGURE, gradients_of_a_class.FIGURE):
+        note = " ".join(world.drawn(figure).get_suptitle().split())
+        assert "gradients weighted by w (equation 5), not by the factors of the loss" in note
+        assert "band: lowest to highest seed" in note
+
+
+def test_a_log_that_ends_before_the_warm_up_shows_none(world):
+    table = world.numbers(gradient_norms.FIGURE)
+    study = world.study(gradient_norms.FIGURE)  # the warm-up has 3 iterations
+    (axes,) = gradient_norms.draw(table, study).axes
+    assert [text.get_text() for text in axes.texts] == ["warm-up ends"]
+    early = table.assign(iteration=table["iteration"] / 8)
+    (axes,) = gradient_norms.draw(early, study).axes
+    assert not axes.texts

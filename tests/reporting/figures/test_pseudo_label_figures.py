@@ -62,7 +62,9 @@ def test_bars_are_hollow_for_the_baseline_and_filled_for_ours(world):
     np.testing.assert_allclose(heights[-4:], means.iloc[-4:], rtol=1e-6)
     assert below.patches[0].get_facecolor() == (1, 1, 1, 1)
     assert below.patches[-1].get_facecolor() != (1, 1, 1, 1)
-    assert "9 of 14 unlabeled images" in " ".join(below.figure.get_suptitle().split())
+    note = " ".join(below.figure.get_suptitle().split())
+    assert "9 of 14 unlabeled images" in note
+    assert "whiskers: lowest to highest seed" in note
 
 
 def test_groups_are_means_over_their_classes(world):

@@ -48,6 +48,10 @@ def test_the_forces_are_those_of_the_method_and_balanced_afterwards(world):
 
 
 def test_it_is_drawn_with_its_numbers(world):
+    table = world.numbers(example.FIGURE)
+    assert table[table["what"] == "number"]["value"].tolist() == [160, 120, 10, 210]
+    its = table[(table["what"] == "probability") & (table["samples"] == "fox")]
+    assert its["value"].tolist() == [0.05, 0.35, 0.4, 0.2]
     matrix, *_ = world.drawn(example.FIGURE).axes
     texts = [text.get_text() for text in matrix.texts]
     assert texts[0] == "\N{MINUS SIGN}4.80"  # 160 / 500 * -0.15
