@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from gbss import tasks
 from gbss.errors import GbssError, fail, nearest
-from gbss.files import write_text
 from gbss.grid import Grid
 from gbss.reporting.compared import BASE_AND_OURS, compared_rows, optional_rows
-from gbss.reporting.figures.saving import save
+from gbss.reporting.figures.saving import read_numbers, save, write_numbers
 from gbss.reporting.study import Need, Study
 
 if TYPE_CHECKING:
@@ -39,12 +38,6 @@ SETTINGS: dict[Any, Any] = {
     "hatch.linewidth": 0.6,
 }
 """Of matplotlib, for all figures: they are printed as wide as a page at most."""
-
-TEXT = (
-    *("row", "class", "group", "look_alike", "taken_for", "kind", "what", "file"),
-    *("logit", "samples"),
-)
-"""Columns of the figures that hold names, whatever these look like."""
 
 
 @dataclass(frozen=True)
@@ -238,32 +231,6 @@ def _made_from(numbers: pd.DataFrame, asked: Study, present: Study) -> str:
     if odd:
         said += f"; without {', '.join(odd)}, of which there is no run with the seed of the others"
     return said
-
-
-def write_numbers(numbers: pd.DataFrame, path: Path) -> None:
-    """Writes what a figure shows as csv; what does not exist is left empty."""
-    write_text(path, numbers.to_csv(index=False, float_format="%.8g"))
-
-
-def read_numbers(path: Path) -> pd.DataFrame:
-    """Reads what `write_numbers` wrote.
-
-    Raises:
-        GbssError: The file is no such csv.
-    """
-    import pandas as pd
-
-    # Classes may be called "none", "NA", "7" or "True".
-    names = dict.fromkeys(TEXT, str)
-    try:
-        return pd.read_csv(path, dtype=names, keep_default_na=False, na_values=[""])
-    except ValueError as error:
-        raise fail(
-            str(path),
-            found=f"unreadable: {error}",
-            expected="numbers of a figure",
-            fix="remove it, and make the figure from its runs",
-        ) from error
 
 
 def drawing(figure: Figure, study: Study, numbers: Path) -> Drawing:

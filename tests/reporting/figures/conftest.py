@@ -15,7 +15,8 @@ from gbss.evaluation.per_class import PerClass
 from gbss.evaluation.pseudo_labels import PseudoLabels, write_pseudo_labels
 from gbss.experiments import load_experiments
 from gbss.grid import Grid
-from gbss.reporting.figure import drawing, study_of, write_numbers
+from gbss.reporting.figure import drawing, study_of
+from gbss.reporting.figures.saving import write_numbers
 from gbss.scales import load_scale
 
 ROWS = ("soft-teacher-rfs", "gbss-gbr", "gbss")
