@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gbss.configs.method import BASE_THRESHOLD, FLOOR
+from gbss.configs.method import BASE_THRESHOLD, floor
 from gbss.reporting.figure import Figure
 from gbss.reporting.numbers import by_group_over_training, table
 from gbss.reporting.plotting import RANGES, end_of_warmup, panels, ranges_of_groups
@@ -29,7 +29,8 @@ def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     figure, ((axes,),) = panels(study, numbers, 1, 1, (5.0, 2.8), RANGES)
     ranges_of_groups(axes, numbers, study)
     axes.set_ylabel("threshold of pseudo labels")
-    for bound in (FLOOR, BASE_THRESHOLD[study.rows[-1].detector]):
+    row = study.rows[-1]
+    for bound in (floor(row), BASE_THRESHOLD[row.detector]):
         axes.axhline(bound, color=GUIDE, lw=0.8, zorder=0)
     end_of_warmup(axes, study, low=True)
     figure.legend(loc="outside right center")
