@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gbss.configs.method import BASE_THRESHOLD, floor
 from gbss.reporting.figure import Figure
 from gbss.reporting.numbers import by_group_over_training, table
 from gbss.reporting.plotting import RANGES, end_of_warmup, panels, ranges_of_groups
 from gbss.reporting.study import Need, Study
-from gbss.reporting.style import GUIDE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,13 +23,10 @@ def numbers(study: Study) -> pd.DataFrame:
 
 
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
-    """The mean of each group, in the range of its classes; lines where a threshold must end."""
+    """The mean of each group, in the range of its classes."""
     figure, ((axes,),) = panels(study, numbers, 1, 1, (5.0, 2.8), RANGES)
     ranges_of_groups(axes, numbers, study)
     axes.set_ylabel("threshold of pseudo labels")
-    row = study.rows[-1]
-    for bound in (floor(row), BASE_THRESHOLD[row.detector]):
-        axes.axhline(bound, color=GUIDE, lw=0.8, zorder=0)
     end_of_warmup(axes, study, low=True)
     figure.legend(loc="outside right center")
     return figure
