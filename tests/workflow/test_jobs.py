@@ -168,7 +168,7 @@ def test_a_published_figure_is_not_made_from_new_runs(repository, tmp_path):
 
     drawn.with_suffix(".pdf").unlink()
     assert checkout.jobs(*config, "figure_gradient_norms") == {"figure": 1}
-    drawn.with_suffix(".csv").unlink()
+    drawn.with_suffix(".csv").unlink()  # no output, but what it is drawn from
     assert checkout.jobs(*config, "figure_gradient_norms")["train"] == 6
 
 

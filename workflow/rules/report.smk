@@ -71,6 +71,8 @@ rule all_tables:
         f"all tables of the scale {SCALE.scale} are up to date: {Path(TABLE).parent}/*.md"
 
 
+# Its numbers, the csv, are no output: Snakemake deletes outputs before it makes them anew, and a
+# figure whose runs are elsewhere is drawn again from its numbers.
 rule figure:
     input:
         files_of_figure,
@@ -81,7 +83,6 @@ rule figure:
             category="Figures",
             labels={"figure": "{figure}", "scale": SCALE.scale},
         ),
-        f"{FIGURE}.csv",
     log:
         f"build/logs/figure/{SCALE.place}/{{figure}}.log",
     benchmark:
@@ -108,7 +109,7 @@ for name in FIGURES:
         name:
             f"figure_{name.replace('-', '_')}"
         input:
-            multiext(FIGURE.format(figure=name), ".pdf", ".png", ".csv"),
+            multiext(FIGURE.format(figure=name), ".pdf", ".png"),
         localrule: True
         message:
             f"the figure {name} is up to date"
@@ -118,7 +119,7 @@ rule all_figures:
     input:
         data_of_all,
         [
-            multiext(FIGURE.format(figure=name), ".pdf", ".png", ".csv")
+            multiext(FIGURE.format(figure=name), ".pdf", ".png")
             for name in FIGURES
         ],
     localrule: True
