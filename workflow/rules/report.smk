@@ -118,10 +118,7 @@ for name in FIGURES:
 rule all_figures:
     input:
         data_of_all,
-        [
-            multiext(FIGURE.format(figure=name), ".pdf", ".png")
-            for name in FIGURES
-        ],
+        [multiext(FIGURE.format(figure=name), ".pdf", ".png") for name in FIGURES],
     localrule: True
     message:
         f"all figures of the scale {SCALE.scale} are up to date"
