@@ -155,6 +155,9 @@ def _check_retrained(faults: Faults, row: Row, rows: Mapping[str, Row], path: Pa
     elif base.decoupling != row.decoupling:
         found = f"{base.id!r} with decoupling: {base.decoupling}"
         faults.add(where, found=found, expected=f"decoupling: {row.decoupling}", fix=fix)
+    elif base.labels != row.labels:
+        found = f"{base.id!r} with labels: {base.labels}"
+        faults.add(where, found=found, expected=f"labels: {row.labels}", fix=fix)
 
 
 def _check_row(faults: Faults, row: Row, tables: Mapping[str, TableSpec], path: Path) -> None:

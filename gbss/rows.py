@@ -189,6 +189,14 @@ def refusals(row: Row) -> Iterator[Refusal]:
             "step has them at hand",
             "use detector: soft_teacher, or the teacher's pseudo labels",
         )
+    if row.pseudo_labels == "daso" and row.retrains is not None:
+        yield Refusal(
+            "pseudo_labels",
+            "'daso' in a row that trains a new classifier alone",
+            "features that are trained, for the alignment to change, and a classifier that has "
+            "learned, for the blend",
+            "remove 'retrains', or use the teacher's pseudo labels",
+        )
     if row.labels == "all" and row.detector != "supervised":
         yield Refusal(
             "labels",

@@ -209,6 +209,9 @@ def test_a_second_stage_starts_from_a_row_of_its_task_with_one_stage(broken):
     assert "rows.first.retrains" not in report
     report = broken(retraining(stage="retinanet"))
     assert "'retinanet' with the detector 'mean_teacher_retinanet'" in report
+    report = broken(retraining(stage="oracle"))
+    assert "found:    'oracle' with labels: all" in report
+    assert "expected: labels: split" in report
 
 
 def test_detectors_and_variants_have_losses_of_their_own(tmp_path):

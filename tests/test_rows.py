@@ -74,6 +74,9 @@ def test_daso_needs_what_soft_teacher_has_at_hand():
         ((key, _),) = refused(pseudo_labels="daso", detector=detector)
         assert key == "pseudo_labels"
     assert not refused(pseudo_labels="daso", loss="eqlv2", thresholds="gbt")
+    assert refused(pseudo_labels="daso", retrains="soft-teacher") == [
+        ("pseudo_labels", "'daso' in a row that trains a new classifier alone")
+    ]
 
 
 def test_a_one_stage_detector_has_no_regions():
@@ -88,6 +91,7 @@ def test_a_one_stage_detector_has_no_regions():
     ]
     ((key, _),) = refused(**one_stage, pseudo_labels="daso")
     assert key == "pseudo_labels"
+    assert not refused(detector="supervised", retrains="soft-teacher")
 
 
 def test_all_labels_leave_nothing_unlabeled():

@@ -166,6 +166,7 @@ def test_pairs_that_no_row_holds_are_refused_with_a_sentence():
             for choice in ("daso", "defrcn", "soft-teacher", "release", *LOSSES)
             if choice != "focal"
         ),
+        frozenset(("daso", "soft-teacher")),
         frozenset(("defrcn", "soft-teacher")),  # of two stages, said by the first one's row
         *(
             frozenset(("release", loss))
