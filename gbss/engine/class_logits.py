@@ -58,8 +58,10 @@ def _means(model: Any, loader: Any, truth: Annotations) -> ClassLogits:
     model.eval()
     detector = model.teacher
     head = detector.roi_head.bbox_head
-    n, columns = len(truth.names), head.fc_cls.out_features
-    sums = torch.zeros(2, n, columns, dtype=torch.float64)
+    n = len(truth.names)
+    # Of a loss with more outputs: the classes, and of its objectness the column of the background.
+    columns = [*range(n), head.fc_cls.out_features - 1]
+    sums = torch.zeros(2, n, n + 1, dtype=torch.float64)
     objects = torch.zeros(n, dtype=torch.int64)
     usable = truth.counted
     for batch in track(loader, "looking at validation images"):
@@ -77,7 +79,7 @@ def _means(model: Any, loader: Any, truth: Annotations) -> ClassLogits:
         if not sum(map(len, rois)):
             continue
         logits = detector.roi_head._bbox_forward(features, bbox2roi(rois))["cls_score"]  # noqa: SLF001
-        found = torch.stack([logits, _scores(head, logits)]).double().cpu()
+        found = torch.stack([logits[:, columns], _scores(head, logits)]).double().cpu()
         sums.index_add_(1, torch.cat(labels), found)
         objects += torch.bincount(torch.cat(labels), minlength=n)
     means = sums / torch.where(objects > 0, objects, torch.nan)[:, None]
@@ -86,13 +88,15 @@ def _means(model: Any, loader: Any, truth: Annotations) -> ClassLogits:
         objects=objects.numpy(),
         logits=means[0].numpy(),
         scores=means[1].numpy(),
-        bias=np.full(columns, np.nan) if bias is None else bias.cpu().numpy(),
-        norms=weight.norm(dim=1).numpy(),
+        bias=np.full(n + 1, np.nan) if bias is None else bias.cpu().numpy()[columns],
+        norms=weight.norm(dim=1).numpy()[columns],
     )
 
 
 def _scores(head: Any, logits: Tensor) -> Tensor:
-    """The scores that the head makes of logits."""
+    """The scores of results that the head makes of logits."""
     own = head.own_loss
-    scores: Tensor = logits.softmax(1) if own is None else own.get_activation(logits)
+    if own is None:
+        return logits.softmax(1)
+    scores: Tensor = own.get_activation(own.final_logits(logits))
     return scores

@@ -17,12 +17,15 @@ _REMAKE = "write it again with `gbss class-logits`"
 
 @dataclass(frozen=True, eq=False)
 class ClassLogits:
-    """Means over the objects of each of n classes; C columns, background last.
+    """Means over the objects of each of n classes; C = n + 1 columns, background last.
+
+    Seesaw loss has n + 2 outputs: its last column here is the objectness of the background, and
+    that of objects is left out.
 
     Attributes:
         objects: (n,) how many objects of a class there were, crowds apart.
         logits: (n, C) entry [k, i]: mean logit of class i on objects of class k; NaN without any.
-        scores: (n, C) the same of the scores after the detector's own activation.
+        scores: (n, C) the same of the scores of results, after the detector's own activation.
         bias: (C,) of the classifier; NaN for one without.
         norms: (C,) length of the classifier's weights.
     """
