@@ -33,6 +33,9 @@ DECIDING_HOOKS = (
 )
 """Hooks whose settings change what is learned."""
 
+THRESHOLD_OF_METHOD = ("unbiased_teacher", "mean_teacher_retinanet")
+"""Detectors that take θ from the method in every row; Soft Teacher without GbT has mmdet's."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -140,13 +143,16 @@ def essence(config: Mapping[str, Any], row: Row) -> dict[str, Any]:
     """The part of a resolved configuration that decides what a row learns.
 
     Left out are where files lie (their content counts, by checksum), how data are loaded, what is
-    logged and saved, testing, and the statistics of a row that only collects them.
+    logged and saved, testing, and the statistics of a row that only collects them. Their θ stays for a
+    detector of `THRESHOLD_OF_METHOD`.
     """
     loader = config["train_dataloader"]
     model = copy.deepcopy(config["model"])
     del model["detector"]["backbone"]["init_cfg"]
     if not row.windowed:
-        del model["method"]
+        method = model.pop("method")
+        if row.detector in THRESHOLD_OF_METHOD:
+            model["method"] = {"thresholds": {"base": method["thresholds"]["base"]}}
     return {
         "model": model,
         "iterations": config["train_cfg"]["max_iters"],

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from gbss.configs import method
 from gbss.configs.resolve import Inputs, resolve
 from gbss.engine import run as runs
 from gbss.engine.run import Run, newest_good_checkpoint
@@ -70,6 +71,21 @@ def test_identity_follows_what_decides_the_result_and_nothing_else(run):
     run.inputs.backbone.write_text("other weights")
     others.append(identity_of(run))
     assert len({identity, *others}) == 7
+
+
+@pytest.mark.parametrize("row", ["unbiased-teacher", "retinanet", "soft-teacher", "supervised"])
+def test_a_plain_rows_threshold_counts_where_it_is_the_methods(run, row, monkeypatch):
+    run = replace(run, row=load_experiments().rows[row])
+    before, kept = identity_of(run), runs.essence(config_of(run), run.row)["model"].get("method")
+    detector = run.row.detector
+    monkeypatch.setitem(method.BASE_THRESHOLD, detector, 0.66)
+    after = identity_of(run)
+    if detector in ("soft_teacher", "supervised"):
+        assert kept is None
+        assert after == before
+    else:
+        assert kept == {"thresholds": {"base": {"retinanet": 0.5}.get(row, 0.7)}}
+        assert after != before
 
 
 def test_a_finished_run_with_other_settings_is_set_aside_not_lost(run, capsys):
