@@ -26,7 +26,8 @@ class Method(nn.Module):
     """Statistics, class weights, thresholds and the pool of one detector, beside its student.
 
     Statistics and scores are collected for every row, as the figures compare rows with and without
-    the method. All arguments are configurations of modules of `gbss.imbalance`.
+    the method. Configurations of modules are of those of `gbss.imbalance`, ``daso``'s is of
+    `gbss.losses`.
 
     A step is `begin`, then `observe`, `note_detections` and `note_pseudo_labels` as often as
     needed, then `end`. ``part`` is set to the part of the batch that is seen, see

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gbss.imbalance.processes import sum_over_processes
+from gbss.imbalance.variant import check_range
 from gbss.losses.base import ClassificationLoss, at_least_float32
 
 
@@ -28,6 +29,9 @@ class SeesawLoss(ClassificationLoss):
         p: Exponent of the counts' ratio.
         q: Exponent of the scores' ratio.
         loss_weight: Factor of the loss.
+
+    Raises:
+        GbssError: An exponent is below 0.
     """
 
     custom_cls_channels = True
@@ -39,6 +43,8 @@ class SeesawLoss(ClassificationLoss):
         self, classes: int, *, p: float = 0.8, q: float = 2.0, loss_weight: float = 1.0
     ) -> None:
         super().__init__(loss_weight)
+        for name, value in (("p", p), ("q", q)):
+            check_range(f"SeesawLoss: {name}", value, 0, fix="use an exponent of 0 or more")
         self.theirs = MMDetSeesawLoss(p=p, q=q, num_classes=classes, return_dict=False)
         # Sums over a whole training, to which single batches must still add.
         self.theirs.cum_samples = self.theirs.cum_samples.double()

@@ -88,6 +88,9 @@ class Stream:
 class ClassStream:
     """The images of one source by class: each class equally often, and each of its images.
 
+    Equally often within one stream: each orientation of images has its own, so a class without any
+    image of one orientation is drawn less often altogether (0064).
+
     Draw number k takes class k mod m of a permutation of the m classes, which every round has
     anew, and of this class the next image of a permutation of its images.
 

@@ -38,7 +38,7 @@ class EQLv2Loss(ClassificationLoss):
         loss_weight: Factor of the loss.
 
     Raises:
-        GbssError: The prior is no probability above 0.
+        GbssError: An argument is out of range.
     """
 
     custom_cls_channels = True
@@ -59,6 +59,8 @@ class EQLv2Loss(ClassificationLoss):
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__(loss_weight)
+        for name, value in (("gamma", gamma), ("mu", mu), ("alpha", alpha)):
+            check_range(f"EQLv2Loss: {name}", value, 0, fix="use a number of 0 or more")
         check_range("EQLv2Loss: prior", prior, 1e-9, 0.5, fix="use a small probability, as 0.001")
         self.gamma = gamma
         self.mu = mu

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ class LogitAdjustmentLoss(ClassificationLoss):
         loss_weight: Factor of the loss.
 
     Raises:
-        GbssError: An argument is out of range.
+        GbssError: An argument is out of range, or `set_prior` was not called.
     """
 
     offsets: Tensor
@@ -64,19 +64,39 @@ class LogitAdjustmentLoss(ClassificationLoss):
         self.floor = floor
         self.background = background
         self.register_buffer("offsets", torch.zeros(classes + 1))
+        self._told = False
 
     def set_prior(self, counts: Tensor) -> None:
         """Sets the offsets τ (log π_k - log π_bg) from (n,) labeled boxes."""
         boxes = counts.double().clamp(min=self.floor)
         background = 1 / len(boxes) if self.background is None else self.background
         self.offsets[:-1] = self.tau * (boxes / boxes.sum() / background).log()
+        self._told = True
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        self._told |= f"{prefix}offsets" in state_dict
+
+    def _check_told(self) -> None:
+        # Without a prior all offsets are 0, and it would be cross-entropy without saying so.
+        if not self._told:
+            raise fail(
+                "LogitAdjustmentLoss",
+                found="no prior",
+                expected="`set_prior` before the loss",
+                fix="train with gbss.detection.method_hooks.PriorHook",
+            )
 
     def terms(self, logits: Tensor, labels: Tensor) -> Tensor:
         """(N,) losses of the samples."""
+        self._check_told()
         if self.form == "loss":
             logits = logits + self.offsets
         return functional.cross_entropy(logits, labels, reduction="none")
 
     def final_logits(self, logits: Tensor) -> Tensor:
         """(N, C) logits of results."""
+        self._check_told()
         return logits - self.offsets if self.form == "post_hoc" else logits

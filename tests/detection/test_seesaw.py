@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from gbss.detection import seesaw
 from gbss.detection.seesaw import SeesawLoss
+from gbss.errors import GbssError
 
 CLASSES = 4
 
@@ -97,6 +98,12 @@ def test_counts_are_those_of_all_processes_and_leave_out_what_has_no_weight(monk
     loss(torch.zeros(4, CLASSES + 2), torch.tensor([0, 0, 3, 1]), torch.tensor([1.0, 0.2, 1, 0]))
     loss.step()
     assert loss.theirs.cum_samples.tolist() == [4, 0, 0, 2, 0]
+
+
+def test_exponents_are_checked():
+    for name in ("p", "q"):
+        with pytest.raises(GbssError, match=f"SeesawLoss: {name}"):
+            SeesawLoss(CLASSES, **{name: -0.1})
 
 
 def test_scores_and_gradients_are_those_of_one_softmax_over_their_logarithms():

@@ -103,6 +103,12 @@ def test_scores_and_the_first_bias():
         EQLv2Loss(2, prior=0.7)
 
 
+def test_arguments_are_checked():
+    for name in ("gamma", "mu", "alpha"):
+        with pytest.raises(GbssError, match=f"EQLv2Loss: {name}"):
+            EQLv2Loss(2, **{name: -1.0})
+
+
 def test_without_balancing_it_is_binary_cross_entropy():
     loss = EQLv2Loss(CLASSES, gamma=1e-9, mu=0, alpha=0)
     logits = torch.randn(7, CLASSES + 1, generator=torch.Generator().manual_seed(1))

@@ -48,6 +48,22 @@ def test_the_post_hoc_form_trains_with_cross_entropy_and_has_plain_pseudo_labels
     assert torch.equal(made().final_logits(logits), logits)
 
 
+@pytest.mark.parametrize("form", ["loss", "post_hoc"])
+def test_without_a_prior_it_is_refused(form):
+    loss = LogitAdjustmentLoss(3, form=form)
+    logits, labels = torch.randn(2, 4), torch.tensor([0, 3])
+    for call in (lambda: loss(logits, labels), lambda: loss.final_logits(logits)):
+        with pytest.raises(GbssError, match=r"no prior(.|\n)*set_prior"):
+            call()
+    loss.load_state_dict({}, strict=False)
+    with pytest.raises(GbssError, match="no prior"):
+        loss(logits, labels)
+    # A checkpoint knows it.
+    loss.load_state_dict(made(form=form).state_dict())
+    expected = made(form=form)(logits, labels)
+    torch.testing.assert_close(loss(logits, labels), expected)
+
+
 def test_equally_frequent_classes_give_cross_entropy():
     loss = LogitAdjustmentLoss(3, tau=1.7)
     loss.set_prior(torch.tensor([12, 12, 12]))
