@@ -12,6 +12,8 @@ from torch import Tensor
 
 from gbss.detection.calibration import PrototypeCalibration
 from gbss.engine.run import Run
+from gbss.engine.staging import staged
+from gbss.progress import track
 
 FEW_SHOT = ("minority", "rare")
 """Groups whose scores are calibrated."""
@@ -34,9 +36,10 @@ def calibration(run: Run, config: Config, preprocessor: Any) -> PrototypeCalibra
     stride = STEM * math.prod(backbone.get("strides", STRIDES))
     found = PrototypeCalibration(backbone, stride, len(run.task.classes), few_shot)
     found.to(preprocessor.device)
+    images, annotations = staged(run.inputs.train_images, run.inputs.labeled)
     labeled = config.test_dataloader.dataset.to_dict() | {
-        "ann_file": str(run.inputs.labeled),
-        "data_prefix": {"img": str(run.inputs.train_images)},
+        "ann_file": str(annotations),
+        "data_prefix": {"img": str(images)},
         # With the annotations, which testing leaves out.
         "test_mode": False,
         "filter_cfg": {"filter_empty_gt": True},
@@ -50,7 +53,7 @@ def _described(
 ) -> tuple[Tensor, Tensor]:
     """Descriptions (M, d) and classes (M,) of all labeled boxes."""
     descriptions, labels = [], []
-    for index in range(len(dataset)):
+    for index in track(range(len(dataset)), "looking at labeled images"):
         instances = [
             each for each in dataset.get_data_info(index)["instances"] if not each["ignore_flag"]
         ]
