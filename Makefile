@@ -42,12 +42,13 @@ tables: ## The same for the paper's ablation tables (an hour and a half)
 smoke: ## The same rules at the smallest scale: does everything run?
 	@snakemake --profile workflow/profiles/smoke table_headline
 
-publish: ## Copy the records of the demo to results/ (training what is missing), and its tables
-	@$(PUBLISHED) -- all_tables
+publish: ## Copy the records of the demo to results/ (training what is missing), tables and figures
+	@$(PUBLISHED) -- all_tables all_figures
 	@gbss readme
 
-render: ## Render the tables in results/ anew, after a change of gbss/reporting
-	@$(PUBLISHED) --forcerun table -- all_tables
+render: ## Render the tables in results/ anew, after a change of gbss/reporting; trains nothing
+	@for file in results/tables/demo/*.md; do \
+	    gbss table $$(basename $$file .md) --scale demo --results results; done
 	@gbss readme
 
 test: ## Run the tests, as many at a time as there are cores
