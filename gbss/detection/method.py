@@ -26,7 +26,7 @@ class Method(nn.Module):
     """Statistics, class weights, thresholds and the pool of one detector, beside its student.
 
     Statistics and scores are collected for every row, as the figures compare rows with and without
-    the method. Configurations of modules are of those of `gbss.imbalance`, ``daso``'s is of
+    the method. The configurations are of modules of `gbss.imbalance`, that of ``daso`` of
     `gbss.losses`.
 
     A step is `begin`, then `observe`, `note_detections` and `note_pseudo_labels` as often as

@@ -100,7 +100,9 @@ class SeesawLoss(ClassificationLoss):
     def logit_gradients(self, logits: Tensor, labels: Tensor) -> Tensor:
         """(N, C) gradients on the logarithms of the C scores, as if all factors S were 1.
 
-        -log of a score is then the loss, so this is cross-entropy's p - onehot.
+        -log of a score is then the loss, so this is cross-entropy's p - onehot. They are not those
+        that training has, nor are these the loss's slope: mmdet keeps the compensation factor out
+        of the graph.
         """
         scores = self.get_activation(at_least_float32(logits.detach()))
         return self.loss_weight * (scores - functional.one_hot(labels, scores.shape[1]))

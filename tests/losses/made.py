@@ -13,8 +13,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from gbss.detection.seesaw import SeesawLoss
 from gbss.losses.base import ClassificationLoss
 from gbss.losses.c2am import C2AMLoss
+from gbss.losses.daso import Daso
 from gbss.losses.eqlv2 import EQLv2Loss
 from gbss.losses.logit_adjustment import LogitAdjustmentLoss
 from gbss.losses.softmax_focal import SoftmaxFocalLoss
@@ -36,15 +38,18 @@ MADE: dict[str, Callable[[], ClassificationLoss]] = {
     # A μ near the ratio of such batches, so that weights are neither 0 nor 1.
     "eqlv2": lambda: prepared(EQLv2Loss(CLASSES, mu=0.1)),
     "logit_adjustment": lambda: prepared(LogitAdjustmentLoss(CLASSES, tau=0.7)),
+    "seesaw": lambda: prepared(SeesawLoss(CLASSES, p=0.6)),
     "softmax_focal": lambda: prepared(SoftmaxFocalLoss(1.5)),
 }
 """File of a loss → one with settings that differ from those where it is cross-entropy."""
 
 
-def batch(seed: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits (N, C), of which the last class never is the label, labels and weights."""
+def batch(
+    loss: ClassificationLoss, seed: int, dtype: torch.dtype = torch.float64
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits with the loss's columns, labels without the last class, and weights."""
     generator = torch.Generator().manual_seed(seed)
-    logits = 3 * torch.randn(N, CLASSES + 1, generator=generator, dtype=torch.float64)
+    logits = 3 * torch.randn(N, loss.get_cls_channels(CLASSES), generator=generator, dtype=torch.float64)
     labels = torch.randint(2 * CLASSES, (N,), generator=generator).clamp(max=CLASSES)
     labels[labels == CLASSES - 1] = CLASSES
     weights = torch.rand(N, generator=generator, dtype=torch.float64)
@@ -54,22 +59,36 @@ def batch(seed: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor
 def trained(loss: ClassificationLoss, share: slice = slice(None), steps: int = STEPS) -> None:
     """Shows some batches to a loss."""
     for step in range(steps):
-        logits, labels, weights = (each[share] for each in batch(step))
+        logits, labels, weights = (each[share] for each in batch(loss, step))
         loss(logits, labels, weights)
         loss.step()
 
 
 def probe(loss: ClassificationLoss) -> Tensor:
     """What a loss says of a batch that it has not seen."""
-    found: Tensor = loss(*batch(99), reduction_override="none")
+    found: Tensor = loss(*batch(loss, 99), reduction_override="none")
     return found
+
+
+def blended(share: slice = slice(None)) -> Tensor:
+    """What DASO makes of features, after it has seen some batches of boxes and pseudo labels."""
+    daso = Daso(CLASSES, 3, warmup=0, length=9, window=3)
+    generator = torch.Generator().manual_seed(5)
+    for _ in range(STEPS):
+        features = torch.randn(N, 3, generator=generator)
+        labels, pseudo = torch.randint(CLASSES, (2, N), generator=generator).clamp(max=3)
+        daso.observe(features[share], labels[share])
+        daso.note(pseudo[share])
+        daso.step()
+    semantics = daso.semantics(torch.randn(N, 3, generator=generator))
+    return daso.blend(torch.full_like(semantics, 1 / CLASSES), labels, semantics)
 
 
 def main(rank: int, store: str, result: Path) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
     share = (slice(0, 7), slice(7, N))[rank]
-    found = {}
+    found = {"daso": blended(share)}
     for name, make in MADE.items():
         loss = make()
         trained(loss, share)
