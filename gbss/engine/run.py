@@ -143,8 +143,8 @@ def essence(config: Mapping[str, Any], row: Row) -> dict[str, Any]:
     """The part of a resolved configuration that decides what a row learns.
 
     Left out are where files lie (their content counts, by checksum), how data are loaded, what is
-    logged and saved, testing, and the statistics of a row that only collects them. Their θ stays for a
-    detector of `THRESHOLD_OF_METHOD`.
+    logged and saved, testing, and the statistics of a row that only collects them; their θ stays
+    for a detector of `THRESHOLD_OF_METHOD`.
     """
     loader = config["train_dataloader"]
     model = copy.deepcopy(config["model"])

@@ -49,7 +49,9 @@ def batch(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Logits with the loss's columns, labels without the last class, and weights."""
     generator = torch.Generator().manual_seed(seed)
-    logits = 3 * torch.randn(N, loss.get_cls_channels(CLASSES), generator=generator, dtype=torch.float64)
+    logits = 3 * torch.randn(
+        N, loss.get_cls_channels(CLASSES), generator=generator, dtype=torch.float64
+    )
     labels = torch.randint(2 * CLASSES, (N,), generator=generator).clamp(max=CLASSES)
     labels[labels == CLASSES - 1] = CLASSES
     weights = torch.rand(N, generator=generator, dtype=torch.float64)
