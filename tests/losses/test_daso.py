@@ -93,6 +93,17 @@ def test_alignment_is_a_cross_entropy_with_a_gradient_on_the_student_alone():
     torch.testing.assert_close(gradient, torch.zeros(2, 2), atol=1e-6, rtol=0)
 
 
+def test_the_way_back_comes_after_the_end_of_the_step():
+    daso = learned()
+    strong = torch.tensor([[2.0, 1.0], [1.0, 1.0]], requires_grad=True)
+    loss = daso.alignment(strong, daso.semantics(strong.detach().flip(0)), 2)
+    (expected,) = torch.autograd.grad(loss, strong, retain_graph=True)
+    daso.observe(torch.tensor([[1.0, 5.0]]), torch.tensor([0]))
+    daso.step()
+    (found,) = torch.autograd.grad(loss, strong)
+    assert torch.equal(found, expected)
+
+
 def test_without_boxes_without_features_and_with_broken_ones_everything_is_finite():
     daso = made()
     features = torch.ones(2, 2, requires_grad=True)
