@@ -86,6 +86,9 @@ def eager(config):
     if head.loss_cls.type.endswith("EQLv2Loss"):
         # Its own 0.001 would keep all scores below any threshold for as long as a test runs.
         head.loss_cls.prior = 0.2
+    if head.loss_cls.type.endswith("C2AMLoss"):
+        # So are those of its steep softmax, once all is background.
+        head.loss_cls.scale = head.cls_predictor_cfg.temperature = 5.0
 
 
 @pytest.fixture
