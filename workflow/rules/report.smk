@@ -94,7 +94,7 @@ rule figure:
         runtime=60,
     params:
         drawn=drawn,
-        results=RESULTS,
+        results=Path(RESULTS),
         scale=AT_SCALE,
     message:
         f"drawing the figure {{wildcards.figure}} at the scale {SCALE.scale}"
