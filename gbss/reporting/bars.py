@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gbss.reporting.plotting import PAGE, shown_groups, shown_rows
+from gbss.reporting.plotting import PAGE, letter, panels, shown_groups, shown_rows, spread
 from gbss.reporting.style import GUIDE, style_of
 
 if TYPE_CHECKING:
@@ -35,6 +35,31 @@ def size_for(classes: Sequence[str]) -> tuple[float, float]:
     """Width and height in inches of two panels of `bars_of_classes` below each other."""
     width = max(4.5, min(PAGE, 1.2 + 0.32 * len(classes)))
     return width, 4.8 if len(classes) <= FEW else 6.0
+
+
+def class_panels(
+    numbers: pd.DataFrame,
+    study: Study,
+    classes: Sequence[str],
+    titles: Mapping[str, str],
+    *words: str,
+) -> tuple[Figure, Sequence[Axes]]:
+    """Bars by class, a panel for each column below the last one; the lowest names the classes.
+
+    Args:
+        numbers: With a line for each row, seed and class.
+        study: Gives rows and groups.
+        classes: What is shown, in this order.
+        titles: Column → title of its panel.
+        words: What the note above the figure says of it.
+    """
+    note = (*words, spread(numbers, "whiskers"))
+    figure, axes = panels(study, numbers, len(titles), 1, size_for(classes), *note)
+    for place, (its, column) in enumerate(zip(axes[:, 0], titles, strict=True)):
+        bars_of_classes(its, numbers, column, study, classes, named=place == len(titles) - 1)
+        letter(its, place, titles[column])
+    legend_of_rows(figure, numbers, study)
+    return figure, list(axes[:, 0])
 
 
 def bars_of_classes(

@@ -53,7 +53,7 @@ class ShownFigure:
     Attributes:
         name: Its name in targets and paths.
         title: What it shows.
-        context: Which figure of the paper it is; empty where that is nothing to say.
+        context: Which figure of the paper it is; empty where there is nothing to say.
         image: The picture as an address that holds it.
         links: Name → address of its files.
     """

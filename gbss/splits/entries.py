@@ -19,6 +19,9 @@ KEYS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
 }
 """What each part of the file must hold, and of which type."""
 
+LARGEST_ID = 2**63 - 1
+"""The largest id that an annotation file can hold (64 bits)."""
+
 FEDERATED = ("neg_category_ids", "not_exhaustive_category_ids")
 """Lists of an image of LVIS: the classes it is known to lack, and those of which it may hold
 objects without a box."""
@@ -85,7 +88,7 @@ def _misfit(part: str, key: str, kind: type | tuple[type, ...], value: Any) -> s
 
 def _is_int64(value: Any) -> bool:
     sound = isinstance(value, int) and not isinstance(value, bool)
-    return sound and -(2**63) <= value < 2**63
+    return sound and -LARGEST_ID - 1 <= value <= LARGEST_ID
 
 
 def checked_name(image: Entry, note: Note) -> str:

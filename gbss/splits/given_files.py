@@ -12,7 +12,8 @@ from gbss.errors import Faults, fail
 from gbss.files import read_json
 from gbss.splits.annotations import Annotations, read
 from gbss.splits.build import minority_mask
-from gbss.splits.lists import LARGEST_ID, SOURCES, parse_ids, some
+from gbss.splits.entries import LARGEST_ID
+from gbss.splits.lists import SOURCES, parse_ids, some
 from gbss.splits.recipe import Recipe
 from gbss.splits.targets import box_counts
 

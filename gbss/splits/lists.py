@@ -8,13 +8,11 @@ from reprlib import repr as shown
 
 from gbss.errors import Faults
 from gbss.splits.annotations import Annotations
+from gbss.splits.entries import LARGEST_ID
 
 SOURCES = ("base", "few-shot")
 SHOWN_IDS = 5
 """How many offending ids a message names."""
-
-LARGEST_ID = 2**63 - 1
-"""The largest image id that an annotation file can hold (64 bits)."""
 
 
 def lines_of(path: Path) -> list[str]:

@@ -1,7 +1,10 @@
 import pytest
+import torch
+from mmengine.runner import Runner
 
-from gbss.configs.resolve import Inputs
+from gbss.configs.resolve import Inputs, resolve
 from gbss.data import draw
+from gbss.engine import train as engine
 from gbss.engine.pretrain import pretrain
 from gbss.engine.run import Run
 from gbss.splits.annotations import read
@@ -35,5 +38,40 @@ def run_in(folder, tiny_task, tiny_scale, soft_teacher):
             backbone=folder / "backbone.pth",
         )
         return Run(tiny_task, row, scale, seed, target, inputs)
+
+    return build
+
+
+@pytest.fixture
+def with_config(monkeypatch):
+    """Changes the configuration of every run that is trained from then on."""
+
+    def patch(change):
+        original = engine.resolve
+
+        def changed(*arguments):
+            config = original(*arguments)
+            change(config)
+            return config
+
+        monkeypatch.setattr(engine, "resolve", changed)
+
+    return patch
+
+
+@pytest.fixture
+def built():
+    """A runner with its first weights, and the first batch as the detector gets it."""
+
+    def build(run, change=lambda config: None):
+        config = resolve(run.task, run.row, run.scale, run.seed, run.inputs, run.folder)
+        change(config)
+        runner = Runner.from_cfg(config)
+        model = runner.model.train()
+        model.init_weights()
+        model.teacher.load_state_dict(model.student.state_dict())
+        batch = next(iter(runner.build_dataloader(config.train_dataloader, seed=run.seed)))
+        torch.manual_seed(8)
+        return runner, model.data_preprocessor(batch, True)
 
     return build

@@ -24,19 +24,6 @@ UNBIASED = replace(PLAIN, id="unbiased", detector="unbiased_teacher", loss="foca
 SUPERVISED = replace(PLAIN, id="supervised", detector="supervised")
 
 
-def built(run, change=lambda config: None):
-    """A runner with its first weights, and the first batch as the detector gets it."""
-    config = resolve(run.task, run.row, run.scale, run.seed, run.inputs, run.folder)
-    change(config)
-    runner = Runner.from_cfg(config)
-    model = runner.model.train()
-    model.init_weights()
-    model.teacher.load_state_dict(model.student.state_dict())
-    batch = next(iter(runner.build_dataloader(config.train_dataloader, seed=run.seed)))
-    torch.manual_seed(8)
-    return runner, model.data_preprocessor(batch, True)
-
-
 def eager(config):
     config.model.detector.test_cfg.rcnn.score_thr = 0.01
     config.model.method.thresholds.update(base=0.1, floor=0.01)
@@ -50,7 +37,9 @@ def of(state, prefix):
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
-def test_unbiased_teacher_sees_both_labeled_views_and_nothing_else_in_the_burn_in(run_in, tmp_path):
+def test_unbiased_teacher_sees_both_labeled_views_and_nothing_else_in_the_burn_in(
+    built, run_in, tmp_path
+):
     runner, batch = built(run_in(tmp_path / "run", row=UNBIASED), eager)
     inputs, samples = batch["inputs"], batch["data_samples"]
     # Two labeled and two unlabeled images: as many of each.
@@ -77,7 +66,9 @@ def test_unbiased_teacher_sees_both_labeled_views_and_nothing_else_in_the_burn_i
     }
 
 
-def test_after_the_burn_in_pseudo_boxes_teach_proposals_and_classes_but_no_boxes(run_in, tmp_path):
+def test_after_the_burn_in_pseudo_boxes_teach_proposals_and_classes_but_no_boxes(
+    built, run_in, tmp_path
+):
     runner, batch = built(run_in(tmp_path / "run", row=UNBIASED), eager)
     model, seen = runner.model, []
     observe, loss = model.method.observe, model.student.loss
@@ -101,7 +92,7 @@ def test_after_the_burn_in_pseudo_boxes_teach_proposals_and_classes_but_no_boxes
     assert again["unsup_loss_cls"] == 0 < losses["unsup_loss_cls"]
 
 
-def test_images_without_pseudo_labels_are_background(run_in, tmp_path):
+def test_images_without_pseudo_labels_are_background(built, run_in, tmp_path):
     runner, batch = built(run_in(tmp_path / "run", row=UNBIASED))
     runner.model.method.begin(10**6)
     losses = runner.model(**batch, mode="loss")
@@ -139,7 +130,7 @@ def test_a_burn_in_without_end_is_refused(run_in, tmp_path, tiny_scale):
         train(run_in(tmp_path / "run", row=UNBIASED, scale=scale))
 
 
-def test_the_supervised_detector_loads_labeled_images_alone(run_in, tmp_path):
+def test_the_supervised_detector_loads_labeled_images_alone(built, run_in, tmp_path):
     runner, batch = built(run_in(tmp_path / "run", row=SUPERVISED))
     assert {name: len(images) for name, images in batch["inputs"].items()} == {"sup": 1}
     losses = runner.model(**batch, mode="loss")
@@ -252,7 +243,7 @@ def categories(run):
     return json.loads(run.inputs.val.read_text())["categories"]
 
 
-def test_daso_blends_and_aligns_after_its_warmup(run_in, tmp_path):
+def test_daso_blends_and_aligns_after_its_warmup(built, run_in, tmp_path):
     row = replace(PLAIN, pseudo_labels="daso")
 
     def certain(config):

@@ -10,7 +10,6 @@ import torch
 
 from gbss.detection.checkpoints import read_checkpoint
 from gbss.detection.training_log import read_training_log
-from gbss.engine import train as engine
 from gbss.engine.train import train
 from gbss.experiments import load_experiments
 from gbss.grid.place import TRAINING_LOG
@@ -92,15 +91,8 @@ def eager(config):
 
 
 @pytest.fixture
-def train_eagerly(monkeypatch):
-    original = engine.resolve
-
-    def changed(*arguments):
-        config = original(*arguments)
-        eager(config)
-        return config
-
-    monkeypatch.setattr(engine, "resolve", changed)
+def train_eagerly(with_config):
+    with_config(eager)
 
 
 @pytest.fixture(scope="module")

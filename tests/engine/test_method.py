@@ -13,7 +13,6 @@ from gbss.configs.resolve import resolve
 from gbss.detection.checkpoints import read_checkpoint
 from gbss.detection.hooks import SeedHook
 from gbss.detection.method import Method
-from gbss.engine import train as engine
 from gbss.engine.train import train
 from gbss.experiments import load_experiments
 from gbss.grid.logs import read_training_log
@@ -61,21 +60,6 @@ def eager(config):
     config.model.detector.test_cfg.rcnn.score_thr = 0.01
     if config.model.get("method"):
         config.model.method.thresholds.update(base=0.1, floor=0.01)
-
-
-@pytest.fixture
-def with_config(monkeypatch):
-    def patch(change):
-        original = engine.resolve
-
-        def changed(*arguments):
-            config = original(*arguments)
-            change(config)
-            return config
-
-        monkeypatch.setattr(engine, "resolve", changed)
-
-    return patch
 
 
 def first_step(run, change):

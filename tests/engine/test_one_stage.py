@@ -5,13 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
-from gbss.configs.resolve import resolve
 from gbss.detection.checkpoints import read_checkpoint
 from gbss.detection.training_log import read_training_log
-from gbss.engine import train as engine
 from gbss.engine.class_logits import write_of
 from gbss.engine.detect import detect
 from gbss.engine.train import train
@@ -31,21 +28,9 @@ def eager(config):
     config.model.method.thresholds.update(base=0.011, floor=0.005)
 
 
-def built(run, change=eager):
-    """A runner with its first weights, and the first batch as the detector gets it."""
-    config = resolve(run.task, run.row, run.scale, run.seed, run.inputs, run.folder)
-    change(config)
-    runner = Runner.from_cfg(config)
-    model = runner.model.train()
-    model.init_weights()
-    model.teacher.load_state_dict(model.student.state_dict())
-    batch = next(iter(runner.build_dataloader(config.train_dataloader, seed=run.seed)))
-    torch.manual_seed(8)
-    return runner.model, model.data_preprocessor(batch, True)
-
-
-def test_pseudo_labels_above_the_thresholds_teach_all_losses(run_in, tmp_path):
-    model, batch = built(run_in(tmp_path / "run", row=PLAIN))
+def test_pseudo_labels_above_the_thresholds_teach_all_losses(built, run_in, tmp_path):
+    runner, batch = built(run_in(tmp_path / "run", row=PLAIN), eager)
+    model = runner.model
     seen, shown = [], []
     observe, loss = model.method.observe, model.student.loss
     model.method.observe = lambda *a, **k: seen.append((*a, k)) or observe(*a, **k)
@@ -72,8 +57,9 @@ def test_pseudo_labels_above_the_thresholds_teach_all_losses(run_in, tmp_path):
     assert set(found.unique().tolist()) <= {*kept, 12}
 
 
-def test_what_the_teacher_is_unsure_of_is_neither_object_nor_background(run_in, tmp_path):
-    model, _ = built(run_in(tmp_path / "run", row=PLAIN))
+def test_what_the_teacher_is_unsure_of_is_neither_object_nor_background(built, run_in, tmp_path):
+    runner, _ = built(run_in(tmp_path / "run", row=PLAIN), eager)
+    model = runner.model
     model.method.begin(0)
     model.method.class_thresholds[:] = torch.tensor([0.5] * 11 + [0.3])
     boxes = [[0.0, 0, 30, 30], [2, 0, 30, 30], [40, 40, 60, 60], [0, 40, 20, 60], [40, 0, 60, 20]]
@@ -90,8 +76,9 @@ def test_what_the_teacher_is_unsure_of_is_neither_object_nor_background(run_in, 
     assert len(nothing.gt_instances) == len(nothing.ignored_instances) == 0
 
 
-def test_a_batch_without_pseudo_labels_teaches_nothing_and_is_not_seen(run_in, tmp_path):
-    model, batch = built(run_in(tmp_path / "run", row=PLAIN), lambda config: None)
+def test_a_batch_without_pseudo_labels_teaches_nothing_and_is_not_seen(built, run_in, tmp_path):
+    runner, batch = built(run_in(tmp_path / "run", row=PLAIN))
+    model = runner.model
     model.method.begin(0)
     losses = model(**batch, mode="loss")
     assert sum(losses["unsup_loss_cls"]) == 0
@@ -100,9 +87,10 @@ def test_a_batch_without_pseudo_labels_teaches_nothing_and_is_not_seen(run_in, t
     assert model.method.statistics.updates.tolist() == [1, 0]
 
 
-def test_class_weights_reach_the_loss_of_both_branches(run_in, tmp_path):
+def test_class_weights_reach_the_loss_of_both_branches(built, run_in, tmp_path):
     def step(weights):
-        model, batch = built(run_in(tmp_path / "run", row=OURS))
+        runner, batch = built(run_in(tmp_path / "run", row=OURS), eager)
+        model = runner.model
         method = model.method
         with torch.no_grad():
             method.weights.a.copy_(torch.tensor(weights).log())
@@ -122,16 +110,9 @@ def test_class_weights_reach_the_loss_of_both_branches(run_in, tmp_path):
     assert light["sup_loss_bbox"] == pytest.approx(plain["sup_loss_bbox"])
 
 
-def test_the_whole_method_trains_and_its_teacher_detects(run_in, tmp_path, monkeypatch):
+def test_the_whole_method_trains_and_its_teacher_detects(run_in, tmp_path, with_config):
     run = run_in(tmp_path / "run", row=OURS)
-    original = engine.resolve
-
-    def changed(*arguments):
-        config = original(*arguments)
-        eager(config)
-        return config
-
-    monkeypatch.setattr(engine, "resolve", changed)
+    with_config(eager)
     train(run)
     log = read_training_log(run.folder / TRAINING_LOG)
     assert (log["positive"].sum((0, 2)) > 0).all()

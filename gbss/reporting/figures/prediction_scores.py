@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gbss.reporting.bars import bars_of_classes, legend_of_rows, size_for
+from gbss.reporting.bars import class_panels
 from gbss.reporting.figure import Figure
 from gbss.reporting.numbers import MOST_OBJECTS, shown_classes, shown_in_words, table
-from gbss.reporting.plotting import letter, panels, spread
 from gbss.reporting.study import Need, Study
 
 if TYPE_CHECKING:
@@ -59,21 +58,11 @@ def numbers(study: Study) -> pd.DataFrame:
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """Bars by class, both readings below each other."""
     classes = shown_classes(numbers, study)
-    figure, axes = panels(
-        study,
-        numbers,
-        2,
-        1,
-        size_for(classes),
-        shown_in_words(classes, study, MOST_OBJECTS),
-        spread(numbers, "whiskers"),
-    )
-    for place, (its, column) in enumerate(zip(axes[:, 0], COLUMNS, strict=True)):
-        bars_of_classes(its, numbers, column, study, classes, named=place == 1)
-        letter(its, place, COLUMNS[column])
+    shown = shown_in_words(classes, study, MOST_OBJECTS)
+    figure, axes = class_panels(numbers, study, classes, COLUMNS, shown)
+    for its in axes:
         its.set_ylabel("mean score")
         its.set_ylim(0, 1.03)
-    legend_of_rows(figure, numbers, study)
     return figure
 
 

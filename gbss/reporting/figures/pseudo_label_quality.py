@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gbss.reporting.bars import bars_of_classes, legend_of_rows, size_for
+from gbss.reporting.bars import class_panels
 from gbss.reporting.figure import Figure
 from gbss.reporting.numbers import looked_at, quality_by_class, shown_in_words
-from gbss.reporting.plotting import letter, panels, spread
 from gbss.reporting.study import Need, Study
 
 if TYPE_CHECKING:
@@ -52,22 +51,12 @@ def _mean(values: list[float] | Iterator[float]) -> float:
 def draw(numbers: pd.DataFrame, study: Study) -> Drawing:
     """Bars by class: precision above, recall below."""
     classes = list(dict.fromkeys(numbers["class"]))
-    figure, ((above,), (below,)) = panels(
-        study,
-        numbers,
-        2,
-        1,
-        size_for(classes),
-        looked_at(numbers),
-        shown_in_words(classes, study, "those with the highest AP, mean of the rows"),
-        spread(numbers, "whiskers"),
-    )
-    for place, (axes, column) in enumerate(((above, "precision"), (below, "recall"))):
-        bars_of_classes(axes, numbers, column, study, classes, named=place == 1)
-        letter(axes, place, f"{column} of pseudo labels")
-        axes.set_ylim(0, 1.03)
-        axes.set_ylabel(column)
-    legend_of_rows(figure, numbers, study)
+    titles = {column: f"{column} of pseudo labels" for column in ("precision", "recall")}
+    shown = shown_in_words(classes, study, "those with the highest AP, mean of the rows")
+    figure, axes = class_panels(numbers, study, classes, titles, looked_at(numbers), shown)
+    for its, column in zip(axes, titles, strict=True):
+        its.set_ylim(0, 1.03)
+        its.set_ylabel(column)
     return figure
 
 
