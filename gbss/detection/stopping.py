@@ -58,11 +58,14 @@ class StopRequest:
 
     def agreed(self) -> bool:
         """Whether any process was asked to stop; the same answer on all of them."""
-        if self._group is not None:
-            number = torch.tensor(self.number)
-            dist.all_reduce(number, op=dist.ReduceOp.MAX, group=self._group)
-            self.number = int(number)
-        return self.number != 0
+        if self._group is None:
+            return self.number != 0
+        number = torch.tensor(self.number)
+        dist.all_reduce(number, op=dist.ReduceOp.MAX, group=self._group)
+        if agreed := int(number):
+            self.number = agreed
+        # A signal that came meanwhile stays noted, and is agreed on after the next iteration.
+        return agreed != 0
 
     def wait(self) -> None:
         """Waits for the other processes, so that none ends while another one still saves."""
