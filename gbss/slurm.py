@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -132,11 +133,13 @@ def _answers() -> bool:
 
 
 def jobs_from(folder: Path) -> list[Job]:
-    """Our jobs in the queue that were submitted from a folder."""
+    """Our jobs in the queue that were submitted from a folder, without the one that asks."""
     found = []
     for line in _call("squeue", "--me", "--noheader", "--format=%i|%j|%T|%Z|%k").splitlines():
         number, name, state, place, comment = line.split("|", 4)
-        if name.startswith(PREFIX) and Path(place).resolve() == folder.resolve():
+        ours = name.startswith(PREFIX) and Path(place).resolve() == folder.resolve()
+        # The workflow may be a job itself, whatever its name.
+        if ours and number.strip() != os.environ.get("SLURM_JOB_ID"):
             found.append(Job(number.strip(), state, comment.strip()))
     return found
 

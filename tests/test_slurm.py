@@ -47,6 +47,12 @@ def test_jobs_of_this_folder_are_cancelled_and_no_others(cluster, capsys):
     assert "go on from their checkpoints" in said
 
 
+def test_a_workflow_that_is_a_job_itself_does_not_cancel_itself(cluster, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    slurm.take_over(cluster)
+    assert (cluster / "cancelled").read_text() == "18\n"
+
+
 def test_an_empty_queue_needs_nothing(cluster, capsys):
     (cluster / "queue").write_text("")
     slurm.take_over(cluster)

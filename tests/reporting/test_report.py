@@ -42,7 +42,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         given = dict(attrs)
-        if tag == "td":
+        if tag in ("td", "th"):
             self.cells.append("")
             self.in_cell = True
         if tag == "a":
@@ -52,7 +52,7 @@ class Page(HTMLParser):
         assert tag not in {"script", "iframe", "link"}
 
     def handle_endtag(self, tag):
-        if tag == "td":
+        if tag in ("td", "th"):
             self.in_cell = False
 
     def handle_data(self, data):
@@ -74,6 +74,8 @@ def test_every_run_is_listed_and_every_link_leads_somewhere(write, tmp_path):
     text = write()
     page = Page(text)
     assert text.count("published</td>") == 6
+    assert 'aria-label="record: gbss, seed 2, on mini-coco"' in text
+    assert text.count('<tr><th scope="row">') == text.count("<tr>") - text.count("<thead><tr>")
     folder = tmp_path / "results/report/demo"
     addresses = [link for link in page.links if not link.startswith("#")]
     assert "../../runs/demo/mini-coco/gbss/seed-2.json" in addresses

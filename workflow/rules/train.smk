@@ -8,6 +8,8 @@ rule pretrain:
         f"build/logs/pretrain/{SCALE.scale}.log",
     benchmark:
         f"build/benchmarks/pretrain/{SCALE.scale}.tsv"
+    # A checkpoint is fetched where Snakemake runs: compute nodes seldom have a network.
+    localrule: "checkpoint" in SCALE.pretraining
     conda:
         "../../environment.yml"
     resources:
