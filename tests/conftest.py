@@ -1,4 +1,6 @@
 import json
+import struct
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,3 +103,42 @@ def own_init():
         *("--labeled", "data/labeled.json", "--labeled-images", "data/labeled"),
         *("--unlabeled", "data/pool", "--val", "data/val.json", "--val-images", "data/val"),
     ]
+
+
+def _reaching(code):
+    """A pickle that gets from ``getattr`` over a function of torch to ``exec``."""
+
+    def text(value):
+        return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
+
+    def named(module, name):
+        return f"c{module}\n{name}\n".encode()
+
+    def holding(state):  # an object with these attributes
+        return named("collections", "OrderedDict") + b")R" + state + b"b"
+
+    def attribute(of, name):
+        return named("builtins", "getattr") + of + text(name) + b"\x86R"
+
+    rebuild = named("torch._utils", "_rebuild_parameter")
+    run = attribute(holding(attribute(rebuild, "__builtins__")), "exec")
+    fake = holding(b"}" + text("nn") + holding(b"}" + text("Parameter") + run + b"s") + b"s")
+    changed = attribute(rebuild, "__globals__") + text("torch") + fake + b"s"
+    return b"\x80\x02" + changed + rebuild + text(code) + b"}N\x87R."
+
+
+@pytest.fixture
+def crafted_checkpoint(tmp_path):
+    """A file of torch that writes ``hacked`` beside itself if the code in it is run."""
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "crafted.pth"
+    torch.save({"state_dict": {}}, path)
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    # What it changes on its way, it puts back.
+    back = "import torch; torch._utils.torch = torch"
+    code = f"{back}; open({str(tmp_path / 'hacked')!r}, 'w')"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(name, _reaching(code) if name.endswith("data.pkl") else content)
+    return path

@@ -7,11 +7,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import mmengine.runner.checkpoint
+import numpy as np
 import torch
-from mmengine.runner.checkpoint import get_torch_safe_globals
+from mmengine.logging import HistoryBuffer
+from numpy._core import multiarray
 
 from gbss.errors import Faults, fail
 from gbss.files import atomic_path
+
+
+def _attribute(owner: object, name: str) -> Any:
+    """Stands in for ``getattr``, with which the histories of mmengine name their statistics.
+
+    With ``getattr`` itself, which mmengine allows, a file gets at ``exec``.
+    """
+    if owner is not HistoryBuffer or name not in ("min", "max", "current", "mean"):
+        raise pickle.UnpicklingError(f"the attribute {name!r} of {owner!r} is asked for")
+    return getattr(owner, name)
+
+
+def _allowed() -> list[Any]:
+    """What a checkpoint may name besides torch's own: histories and the arrays in them."""
+    numbers = [type(np.dtype(name)) for name in ("uint32", "int64", "float64")]
+    arrays = [np.ndarray, np.dtype, multiarray._reconstruct, multiarray.scalar]  # noqa: SLF001
+    return [HistoryBuffer, (_attribute, "builtins.getattr"), *arrays, *numbers]
+
+
+# mmengine reads a checkpoint to resume, and the backbone, with the same list.
+mmengine.runner.checkpoint.get_torch_safe_globals = _allowed
 
 
 def checkpoint_path(folder: Path, iteration: int) -> Path:
@@ -38,18 +62,15 @@ def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
         torch.save(content, stream)
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Reads a checkpoint without running code that it may contain.
+def read_data(path: Path, fix: str) -> Any:
+    """Reads a file of torch without running code that it may contain.
 
     Args:
-        path: A file written by mmengine's runner or by `gbss.engine`.
-
-    Returns:
-        At least ``state_dict`` and ``meta``.
+        path: The file.
+        fix: For the message: what to do about a file that cannot be read.
 
     Raises:
-        GbssError: The file is missing, truncated, holds objects other than data, or is no
-            checkpoint.
+        GbssError: The file is missing, damaged, or holds objects other than data.
     """
     if not path.is_file():
         raise fail(
@@ -59,23 +80,43 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             fix="train the run first, or check the path",
         )
     try:
-        with torch.serialization.safe_globals(get_torch_safe_globals()):
-            value = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        with torch.serialization.safe_globals(_allowed()):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can be anything to those who parse it
+        # torch puts its advice to allow code first.
+        told = str(error).rpartition("WeightsUnpickler error:")[2].strip() or "an empty file"
         raise fail(
             str(path),
-            found=(str(error) or "an empty file").splitlines()[0],
+            found=f"{type(error).__name__}: {told.splitlines()[0]}",
             expected="a checkpoint that holds nothing but data",
-            fix="remove the file: training goes on from the one before it",
+            fix=fix,
         ) from error
-    if not isinstance(value, dict) or "state_dict" not in value:
-        raise fail(
-            str(path),
-            found="no 'state_dict'",
-            expected="a checkpoint of a detector",
-            fix="check the path",
-        )
-    return value
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Reads a checkpoint without running code that it may contain.
+
+    Args:
+        path: A file written by mmengine's runner or by `gbss.engine`.
+
+    Returns:
+        At least ``state_dict`` and ``meta``, which are mappings.
+
+    Raises:
+        GbssError: The file is missing, damaged, holds objects other than data, or is no
+            checkpoint.
+    """
+    value = read_data(path, "remove the file: training goes on from the one before it")
+    for name in ("state_dict", "meta"):
+        if not isinstance(value, dict) or not isinstance(value.get(name), Mapping):
+            raise fail(
+                str(path),
+                found=f"no mapping {name!r}",
+                expected="a checkpoint of a detector",
+                fix="check the path",
+            )
+    checkpoint: dict[str, Any] = value
+    return checkpoint
 
 
 def check_fit(

@@ -17,8 +17,8 @@ from torch.optim.swa_utils import update_bn
 from gbss import tasks
 from gbss.configs.detectors import DETECTORS, small_backbone
 from gbss.data import Drawing, crops
-from gbss.detection.checkpoints import write_checkpoint
-from gbss.errors import Faults, fail
+from gbss.detection.checkpoints import read_data, write_checkpoint
+from gbss.errors import Faults, GbssError, fail
 
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
@@ -78,8 +78,14 @@ def pretrain(settings: Mapping[str, Any], detector: str, path: Path) -> None:
 
 
 def _fetch(source: str) -> dict[str, Tensor]:
+    path = Path(source).expanduser()
     try:
-        loaded = CheckpointLoader.load_checkpoint(source, map_location="cpu")
+        if path.is_file():
+            loaded = read_data(path, "name another file, or one that is downloaded again")
+        else:
+            loaded = CheckpointLoader.load_checkpoint(source, map_location="cpu")
+    except GbssError:
+        raise
     except Exception as error:
         raise fail(
             f"pretraining.checkpoint: {source}",
@@ -87,9 +93,16 @@ def _fetch(source: str) -> dict[str, Tensor]:
             expected="a checkpoint that can be read or downloaded",
             fix="download it on a machine with a network and give the path of the file",
         ) from error
-    state = loaded.get("state_dict", loaded)
+    state = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else loaded
+    if not isinstance(state, Mapping):
+        raise fail(
+            f"pretraining.checkpoint: {source}",
+            found=f"a {type(state).__name__}",
+            expected="weights with their names",
+            fix="name a checkpoint of this backbone",
+        )
     return {
-        key if key.startswith("backbone.") else f"backbone.{key}": value
+        key if str(key).startswith("backbone.") else f"backbone.{key}": value
         for key, value in state.items()
     }
 
@@ -102,12 +115,12 @@ def _check_fit(state: Mapping[str, Tensor], detector: str) -> None:
         for key, value in MODELS.build(backbone).state_dict().items():
             found = state.get(f"backbone.{key}")
             if key.endswith("num_batches_tracked") or (
-                found is not None and found.shape == value.shape
+                isinstance(found, Tensor) and found.shape == value.shape
             ):
                 continue
             faults.add(
                 f"pretraining: {key}",
-                found="nothing" if found is None else f"shape {tuple(found.shape)}",
+                found="nothing" if found is None else f"shape {tuple(np.shape(found))}",
                 expected=f"shape {tuple(value.shape)}, as the detector {detector!r} has it",
                 fix="name a checkpoint of this backbone, or another detector in the scale file",
             )

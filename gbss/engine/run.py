@@ -221,7 +221,7 @@ def newest_good_checkpoint(folder: Path, identity: str) -> Path | None:
     """The newest checkpoint of a run that can be read; others are renamed and reported."""
     for path in checkpoint_files(folder):
         try:
-            owner = read_checkpoint(path).get("meta", {}).get("identity")
+            owner = read_checkpoint(path)["meta"].get("identity")
         except GbssError as error:
             path.rename(path.with_suffix(".unreadable"))
             print(f"skipping a checkpoint:\n{error}")

@@ -46,7 +46,7 @@ def ready(run: Run, scratch: Path, change: Callable[[Config], None]) -> Runner:
 def _weights(run: Run, config: dict[str, Any]) -> dict[str, Any]:
     """The final weights, if they are those of this run as it is configured now."""
     saved = read_checkpoint(run.model)
-    found = saved.get("meta", {})
+    found = saved["meta"]
     expected = {"run": run.name, "identity": run.identity(config)}
     if found != expected:
         raise fail(

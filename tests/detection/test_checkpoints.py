@@ -1,9 +1,12 @@
 import os
 from pathlib import Path
+from pickle import UnpicklingError
 from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader
 
 from gbss.detection.checkpoints import checkpoint_files, checkpoint_path, read_checkpoint
 from gbss.detection.hooks import CheckpointHook, InvalidLossHook, SeedHook
@@ -46,6 +49,23 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path, monkeypatch):
     with pytest.raises(GbssError, match="holds nothing but data"):
         read_checkpoint(path)
     assert not (tmp_path / "hacked").exists()
+
+
+def test_a_file_cannot_reach_code_through_what_histories_need(crafted_checkpoint):
+    with pytest.raises(GbssError, match="the attribute '__globals__' of"):
+        read_checkpoint(crafted_checkpoint)
+    # mmengine reads it to resume.
+    with pytest.raises(UnpicklingError, match="getattr was not an allowed"):
+        CheckpointLoader.load_checkpoint(str(crafted_checkpoint))
+    assert not crafted_checkpoint.with_name("hacked").exists()
+
+
+def test_histories_of_values_are_read(tmp_path):
+    history = HistoryBuffer([2.5, 0.5], [1, 3])
+    torch.save({"state_dict": {}, "meta": {}, "message_hub": history}, tmp_path / "a.pth")
+    found = read_checkpoint(tmp_path / "a.pth")["message_hub"]
+    assert [each.tolist() for each in found.data] == [[2.5, 0.5], [1, 3]]
+    assert found.statistics("mean") == 0.75
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no checkpoint", "truncated", [1, 2]])

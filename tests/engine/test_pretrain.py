@@ -78,3 +78,16 @@ def test_what_cannot_be_had(tmp_path, settings, message):
     with pytest.raises(GbssError, match=message):
         pretrain(settings, "small", tmp_path / "out.pth")
     assert not (tmp_path / "out.pth").exists()
+
+
+def test_code_in_a_checkpoint_is_not_run(crafted_checkpoint):
+    with pytest.raises(GbssError, match="holds nothing but data"):
+        pretrain({"checkpoint": str(crafted_checkpoint)}, "small", crafted_checkpoint.parent / "b")
+    assert not crafted_checkpoint.with_name("hacked").exists()
+
+
+@pytest.mark.parametrize("content", [[1.5], {"state_dict": [2]}, {3: 4, "conv1.weight": "five"}])
+def test_a_checkpoint_without_weights_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(GbssError, match=r"a list|conv1\.weight\n    found:    shape \(\)"):
+        pretrain({"checkpoint": str(tmp_path / "a.pth")}, "small", tmp_path / "out.pth")

@@ -117,13 +117,37 @@ def test_a_missing_input_is_named(run):
         identity_of(run)
 
 
-def test_resuming_skips_unreadable_checkpoints(run, capsys):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:300],
+        lambda content: content[:-40],
+        # In the pickle: a key of the wrong type, an opcode that takes what is not there, no text.
+        lambda content: content.replace(b"storage", b"st\xffrage"),
+        lambda content: content.replace(b"\x80\x02}", b"\x80\x02."),
+        lambda content: content.replace(b"\x80\x02}", b"\x80\x02a"),
+        lambda content: content.replace(b"ctorch\n", b"h\x77orch\n"),
+        lambda content: content.replace(b"_rebuild_tensor_v2", b"_rebuild_tensor_v9"),
+        {"state_dict": {}, "meta": None},
+        {"state_dict": None, "meta": {}},
+        {"state_dict": [1], "meta": {}},
+        {"state_dict": {}},
+        [{"state_dict": {}}],
+    ],
+)
+def test_resuming_skips_damaged_checkpoints(run, capsys, damage):
     folder = run.folder / "checkpoints"
     folder.mkdir(parents=True)
     for iteration in (2, 4):
-        torch.save({"state_dict": {}, "meta": {}}, folder / f"iter_{iteration:07d}.pth")
+        content = {"state_dict": {"w": torch.arange(3.0)}, "meta": {}}
+        torch.save(content, folder / f"iter_{iteration:07d}.pth")
     newest = folder / "iter_0000006.pth"
-    newest.write_bytes((folder / "iter_0000004.pth").read_bytes()[:300])
+    if callable(damage):
+        content = damage((folder / "iter_0000004.pth").read_bytes())
+        assert content != (folder / "iter_0000004.pth").read_bytes()
+        newest.write_bytes(content)
+    else:
+        torch.save(damage, newest)
     assert newest_good_checkpoint(run.folder, "mine") == folder / "iter_0000004.pth"
     assert str(newest) in capsys.readouterr().out
     assert newest.with_suffix(".unreadable").exists()
