@@ -62,7 +62,7 @@ def write_of(run: Run, output: Path, images: int = IMAGES) -> None:
             config.log_level = "WARNING"
             dataset = config.test_dataloader.dataset
             dataset.ann_file = str(listed)
-            dataset.data_prefix = {"img": str(run.inputs.train_images)}
+            dataset.data_prefix = {"img": str(run.inputs.unlabeled_images)}
             config.test_evaluator.ann_file = str(listed)
 
         runner = ready(run, Path(scratch), change)

@@ -45,6 +45,16 @@ def test_pseudo_labels_of_a_sample(run, capsys):
     assert run.pseudo_labels.read_bytes() == before
 
 
+def test_unlabeled_images_may_have_a_folder_of_their_own(run, tmp_path):
+    pseudo_labels.write_of(run, tmp_path / "together.npz", images=9)
+    apart = replace(
+        run.inputs, pool_images=run.inputs.train_images, train_images=tmp_path / "labeled alone"
+    )
+    pseudo_labels.write_of(replace(run, inputs=apart), tmp_path / "apart.npz", images=9)
+    expected = (tmp_path / "together.npz").read_bytes()
+    assert (tmp_path / "apart.npz").read_bytes() == expected
+
+
 def test_every_image_is_looked_at_if_there_are_few():
     ids = np.array([5, 2, 9])
     assert pseudo_labels.sample_of(ids, 3).tolist() == [2, 5, 9]
