@@ -6,13 +6,15 @@ import json
 import os
 import warnings
 from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import cv2
 import torch
+import torch.distributed as dist
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list, init_dist, is_main_process
+from mmengine.dist import init_dist, is_main_process
 from mmengine.runner import Runner
 
 from gbss.configs.resolve import processes, resolve
@@ -32,6 +34,10 @@ from gbss.files import read_json, write_json
 from gbss.locks import locked
 from gbss.notes import mark
 from gbss.splits.annotations import read as read_annotations
+
+PATIENCE = timedelta(days=7)
+"""How long processes wait for one that waits for a lock, looks for images or stages them. Once they
+train, one that does not answer ends them all, after the usual time."""
 
 
 def train(run: Run, *, again: bool = False) -> None:
@@ -54,17 +60,21 @@ def train(run: Run, *, again: bool = False) -> None:
     quiet()
     limit_threads(run, "train")
     config = resolve(run.task, run.row, run.scale, run.seed, run.inputs, run.folder)
+    patient = None
     if config.launcher != "none":
         check_parts(run)
-        join_processes(config)
+        patient = join_processes(config)
     with locked(run.folder, "training") if is_main_process() else nullcontext():
         found: list[Any] = [_prepare(run, config, again=again) if is_main_process() else None]
-        broadcast_object_list(found)
+        if patient is not None:
+            dist.broadcast_object_list(found, group=patient)
         checkpoint, identity = found[0]
         if checkpoint is not None:
             config.load_from, config.resume = str(checkpoint), True
         config.custom_hooks[-1].identity = identity
         _read_from_stage(run, config)
+        if patient is not None:
+            dist.barrier(group=patient)
         _train(run, config, identity)
 
 
@@ -96,13 +106,14 @@ def check_parts(run: Run) -> None:
         )
 
 
-def join_processes(config: Config) -> None:
-    """Connects the processes that torchrun started."""
+def join_processes(config: Config) -> dist.ProcessGroup:
+    """Connects the processes that torchrun started; returns all of them, with `PATIENCE`."""
     if torch.cuda.is_available():
         init_dist(config.launcher, **config.env_cfg.dist_cfg)
     else:
         # mmengine's own way chooses a GPU for each process.
-        torch.distributed.init_process_group(config.env_cfg.dist_cfg.backend)
+        dist.init_process_group(config.env_cfg.dist_cfg.backend)
+    return dist.new_group(backend="gloo", timeout=PATIENCE)
 
 
 def quiet() -> None:

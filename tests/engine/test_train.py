@@ -2,6 +2,7 @@ import json
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -203,3 +204,83 @@ def test_two_processes_train_the_run_of_one(run_in, tmp_path, row):
     train(alone)
     # To the last bit, as a sum of two does not depend on their order.
     assert same(weights(run), weights(alone))
+
+
+SLOW = """
+import sys, time
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+import torch.distributed as dist
+from gbss.engine import train as engine
+
+rank = int(sys.argv[1])
+torch.cuda.is_available = lambda: False
+dist.init_process_group = partial(dist.init_process_group, timeout=timedelta(seconds=3))
+hook = SimpleNamespace()
+config = SimpleNamespace(
+    launcher="pytorch",
+    custom_hooks=[hook],
+    env_cfg=SimpleNamespace(dist_cfg=SimpleNamespace(backend="gloo")),
+)
+folder = Path(sys.argv[2])
+run = SimpleNamespace(folder=folder, scale=SimpleNamespace(batch=SimpleNamespace(parts=2)))
+
+
+def prepare(*_, again):
+    time.sleep(4)
+    return None, "an identity"
+
+
+def learn(*_):
+    assert hook.identity == "an identity"
+    if "hangs" in sys.argv and rank == 0:
+        time.sleep(60)
+    dist.barrier()
+
+
+run.task = run.row = run.seed = run.inputs = None
+engine.resolve = lambda *_: config
+engine.limit_threads = lambda *_: None
+engine._prepare = prepare
+engine._read_from_stage = lambda *_: time.sleep(4 * rank)
+engine._train = learn
+(folder / f"imported-{rank}").touch()
+while not (folder / f"imported-{1 - rank}").exists():
+    time.sleep(0.05)
+engine.train(run)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hangs", [False, True])
+def test_processes_wait_for_a_slow_start_but_not_for_one_that_hangs(tmp_path, hangs):
+    with socket.create_server(("localhost", 0)) as server:
+        port = server.getsockname()[1]
+    environment = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SLOW, str(rank), str(tmp_path), *["hangs"] * hangs],
+            env=environment | {"RANK": str(rank), "MASTER_PORT": str(port)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        said = processes[1].communicate(timeout=120)[1]
+        if hangs:
+            assert processes[1].returncode == 1
+            assert "learn" in said
+            assert "Timed out" in said
+            assert processes[0].poll() is None
+        else:
+            assert processes[1].returncode == 0, said
+            assert processes[0].wait(timeout=120) == 0
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
