@@ -114,10 +114,15 @@ def _arguments_of(options: argparse.Namespace) -> list[str]:
     return found + ["--again"] * options.again
 
 
-def _detect(options: argparse.Namespace) -> None:
+def _claim(options: argparse.Namespace) -> None:
+    """Takes the GPUs of a job that looks at images; call it before torch starts on one."""
     from gbss.engine.launch import claim_gpus
 
     claim_gpus(scale_of(options).resources["detect"].gpu)
+
+
+def _detect(options: argparse.Namespace) -> None:
+    _claim(options)
     from gbss.engine.detect import detect
 
     run = _run(options)
@@ -131,6 +136,7 @@ def _record(options: argparse.Namespace) -> None:
 
 
 def _pseudo_labels(options: argparse.Namespace) -> None:
+    _claim(options)
     from gbss.engine.pseudo_labels import write_of
 
     run = _run(options)
@@ -138,6 +144,7 @@ def _pseudo_labels(options: argparse.Namespace) -> None:
 
 
 def _class_logits(options: argparse.Namespace) -> None:
+    _claim(options)
     from gbss.engine.class_logits import write_of
 
     run = _run(options)

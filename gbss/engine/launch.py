@@ -97,16 +97,18 @@ def launch(scale: Scale, gpus: int | None, arguments: Sequence[str]) -> None:
 
 
 def claim_gpus(count: int) -> None:
-    """Makes so many GPUs visible that no other job of this user on this machine has claimed.
+    """Makes so many GPUs visible that no other process of this user on this machine has claimed.
 
-    The claim is a lock on a file, so it ends with the process. Within Slurm the GPUs that are
-    visible are the job's own.
+    The claim is a lock on a file, so it ends with the process. Every Slurm job numbers its GPUs
+    anew, and may be one in which a workflow runs several trainings.
     """
-    if not count or "SLURM_JOB_ID" in os.environ or not (devices := _devices()):
+    if not count or not (devices := _devices()):
         return
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = visible.split(",") if visible else [str(number) for number in range(devices)]
-    folder = Path(tempfile.gettempdir()) / f"gbss-gpus-{os.getuid()}"
+    job = os.environ.get("SLURM_JOB_ID")
+    owner = f"{os.getuid()}" if job is None else f"{os.getuid()}-{job}"
+    folder = Path(tempfile.gettempdir()) / f"gbss-gpus-{owner}"
     folder.mkdir(exist_ok=True)
     free: dict[str, IO[str]] = {}
     told = False

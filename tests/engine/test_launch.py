@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from gbss.cli import main, runs
 from gbss.engine import launch as launching
 from gbss.engine.launch import Layout, claim_gpus, launch, layout
-from gbss.errors import GbssError
+from gbss.errors import GbssError, Stopped
 from gbss.scales import load_scale
 
 
@@ -73,22 +74,54 @@ def test_several_nodes_are_started_once_each(monkeypatch, capsys):
         launch(paper(nodes=2, gpu=0), None, ["train"])
 
 
-def test_jobs_of_one_machine_get_different_gpus(monkeypatch, tmp_path):
+@pytest.fixture
+def three_gpus(monkeypatch, tmp_path):
+    """A machine with three GPUs, none of which is claimed."""
     monkeypatch.setattr(launching.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(launching, "_devices", lambda: 3)
     monkeypatch.setattr(launching, "_claims", [])
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # undone at the end
-    claim_gpus(2)
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
+    yield
+    for stream in launching._claims:
+        stream.close()
+
+
+def claimed_by_another(tmp_path, **environment):
     other = (
         "import json, os\nfrom gbss.engine import launch\n"
         "launch._devices = lambda: 3\nlaunch.claim_gpus(1)\n"
         "print(json.dumps(os.environ['CUDA_VISIBLE_DEVICES']))"
     )
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""}
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "CUDA_VISIBLE_DEVICES": "", **environment}
     done = subprocess.run(
         [sys.executable, "-c", other], capture_output=True, text=True, env=environment
     )
-    assert json.loads(done.stdout) == "2", done.stderr
-    for stream in launching._claims:
-        stream.close()
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("slurm", [None, "17"])
+def test_jobs_of_one_machine_get_different_gpus(monkeypatch, tmp_path, three_gpus, slurm):
+    if slurm:  # an allocation in which a workflow runs
+        monkeypatch.setenv("SLURM_JOB_ID", slurm)
+    claim_gpus(2)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
+    assert claimed_by_another(tmp_path) == "2"
+
+
+def test_slurm_jobs_have_gpus_of_their_own(monkeypatch, tmp_path, three_gpus):
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    claim_gpus(3)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1,2"
+    assert claimed_by_another(tmp_path, SLURM_JOB_ID="18") == "0"
+
+
+def test_every_command_that_looks_at_images_claims_a_gpu(monkeypatch, three_gpus):
+    def stop(_):
+        raise Stopped("as far as the claim", 0)
+
+    monkeypatch.setattr(runs, "_run", stop)
+    for number, name in enumerate(("detect", "pseudo-labels", "class-logits")):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+        main([name, "--scale", "paper", "--row", "gbss", "--seed", "1"])
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == str(number)
