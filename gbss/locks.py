@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import random
 import socket
 import sys
 import threading
@@ -27,8 +28,12 @@ SIGN_OF_LIFE = 30.0
 SILENCE = 300.0
 """A holder on another machine that gave no sign for so many seconds is dead."""
 
-OWNER = ".owner.json"
-"""Who holds the lock of a folder: host, process, start of the process, Slurm job."""
+OWNERS = ".owner*.json"
+"""Who claims the lock of a folder: host, process, start of the process, Slurm job. The name tells
+them, too, so that nobody takes the file of a new holder for that of a dead one and removes it."""
+
+FILES = (".lock", ".owner", "..owner", ".now.")
+"""How the names of a lock's files begin."""
 
 
 @contextmanager
@@ -37,7 +42,8 @@ def locked(folder: Path, doing: str, *, patience: float | None = None) -> Iterat
 
     The lock of the operating system dies with its process, but on some network file systems it is
     known to one machine only, or not at all. So a file beside it names the holder, who touches it
-    every `SIGN_OF_LIFE` seconds.
+    every `SIGN_OF_LIFE` seconds. Who claims the lock writes his file first and looks for others'
+    then: of two that do so at once, the later one at least steps back.
 
     Args:
         folder: Made if missing.
@@ -64,16 +70,17 @@ def locked(folder: Path, doing: str, *, patience: float | None = None) -> Iterat
             if not told and time.monotonic() > end - patience + min(patience, PATIENCE) / 2:
                 print(f"{folder}: waiting for {holder}", file=sys.stderr, flush=True)
                 told = True
-            time.sleep(0.2)
-        done = threading.Event()
-        thread = threading.Thread(target=_give_signs, args=(folder / OWNER, done), daemon=True)
+            # Two that step back from each other must not come back together.
+            time.sleep(0.1 + 0.2 * random.SystemRandom().random())
+        mine, done = _claim(folder), threading.Event()
+        thread = threading.Thread(target=_give_signs, args=(mine, done), daemon=True)
         thread.start()
         try:
             yield
         finally:
             done.set()
             thread.join()
-            (folder / OWNER).unlink(missing_ok=True)
+            mine.unlink(missing_ok=True)
 
 
 def _take(descriptor: int, folder: Path) -> str | None:
@@ -81,24 +88,35 @@ def _take(descriptor: int, folder: Path) -> str | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _describe(_read(folder / OWNER))
+        return _describe(next(filter(None, map(_read, folder.glob(OWNERS))), {}))
     except OSError as error:
         if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
             raise
-    owner = _read(folder / OWNER)
-    if owner and _is_alive(owner, folder):
-        return _describe(owner)
-    (folder / OWNER).unlink(missing_ok=True)
-    mine = folder / f"{OWNER}.{socket.gethostname()}.{os.getpid()}"
+    if (holder := _holder(folder)) is not None:
+        return holder
+    mine = _claim(folder)
     write_json(mine, _myself())
-    try:
-        # A link is made in one step, also on network file systems without locks.
-        (folder / OWNER).hardlink_to(mine)
-    except FileExistsError:
-        return _describe(_read(folder / OWNER))
-    finally:
-        mine.unlink()
+    if (holder := _holder(folder, besides=mine)) is not None:
+        mine.unlink(missing_ok=True)
+    return holder
+
+
+def _holder(folder: Path, besides: Path | None = None) -> str | None:
+    """Describes one who claims the lock; removes the claims of the dead."""
+    for path in folder.glob(OWNERS):
+        if path == besides:
+            continue
+        owner = _read(path)
+        if owner and _is_alive(owner, path):
+            return _describe(owner)
+        path.unlink(missing_ok=True)
     return None
+
+
+def _claim(folder: Path) -> Path:
+    """The file that only this process writes."""
+    me = _myself()
+    return folder / f".owner.{me['host']}.{me['pid']}.{me['started']}.json"
 
 
 def _myself() -> dict[str, Any]:
@@ -110,17 +128,17 @@ def _myself() -> dict[str, Any]:
     }
 
 
-def _is_alive(owner: dict[str, Any], folder: Path) -> bool:
+def _is_alive(owner: dict[str, Any], path: Path) -> bool:
     if owner.get("host") == socket.gethostname():
         started = _start_of(owner.get("pid"))
         return started is not None and started == owner.get("started")
     if owner.get("job") and owner["job"] == os.environ.get("SLURM_JOB_ID"):
         return False  # this job, before Slurm moved it to this machine
     # Two times of the file server, whatever the clocks of the machines say.
-    probe = folder / f".now.{socket.gethostname()}.{os.getpid()}"
+    probe = path.with_name(f".now.{socket.gethostname()}.{os.getpid()}")
     probe.touch()
     try:
-        age = probe.stat().st_mtime - (folder / OWNER).stat().st_mtime
+        age = probe.stat().st_mtime - path.stat().st_mtime
     except FileNotFoundError:
         return False
     finally:

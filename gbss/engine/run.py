@@ -18,7 +18,7 @@ from gbss.evaluation.record import digest
 from gbss.experiments import Row
 from gbss.files import read_json, sha256, write_json
 from gbss.grid.place import CLASS_LOGITS, DETECTIONS, MANIFEST, MODEL, PSEUDO_LABELS, TRAINING_LOG
-from gbss.locks import OWNER
+from gbss.locks import FILES
 from gbss.scales import Scale
 from gbss.tasks import Task
 
@@ -212,7 +212,7 @@ def _set_aside(folder: Path, name: str) -> None:
         target = folder.with_name(f"{folder.name}.outdated-{name}-{number}")
     target.mkdir()
     for entry in list(folder.iterdir()):
-        if entry.name not in (".lock", OWNER):
+        if not entry.name.startswith(FILES):
             entry.rename(target / entry.name)
     print(f"settings or inputs changed: the run that was in {folder} is now in {target}")
 
