@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import mmengine.runner.checkpoint
-import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
-from numpy._core import multiarray
 
 from gbss.errors import Faults, fail
 from gbss.files import atomic_path
@@ -27,11 +25,13 @@ def _attribute(owner: object, name: str) -> Any:
     return getattr(owner, name)
 
 
+_theirs = mmengine.runner.checkpoint.get_torch_safe_globals
+
+
 def _allowed() -> list[Any]:
-    """What a checkpoint may name besides torch's own: histories and the arrays in them."""
-    numbers = [type(np.dtype(name)) for name in ("uint32", "int64", "float64")]
-    arrays = [np.ndarray, np.dtype, multiarray._reconstruct, multiarray.scalar]  # noqa: SLF001
-    return [HistoryBuffer, (_attribute, "builtins.getattr"), *arrays, *numbers]
+    """What a checkpoint may name besides torch's own: what mmengine allows, without ``getattr``."""
+    guarded = (_attribute, "builtins.getattr")
+    return [guarded if each is getattr else each for each in _theirs()]
 
 
 # mmengine reads a checkpoint to resume, and the backbone, with the same list.
