@@ -99,15 +99,16 @@ def launch(scale: Scale, gpus: int | None, arguments: Sequence[str]) -> None:
 def claim_gpus(count: int) -> None:
     """Makes so many GPUs visible that no other process of this user on this machine has claimed.
 
-    The claim is a lock on a file, so it ends with the process. Every Slurm job numbers its GPUs
-    anew, and may be one in which a workflow runs several trainings.
+    The claim is a lock on a file, so it ends with the process. Every Slurm job, and every step
+    that ``srun`` starts in it, numbers its GPUs anew, and may be one in which a workflow runs
+    several trainings.
     """
     if not count or not (devices := _devices()):
         return
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = visible.split(",") if visible else [str(number) for number in range(devices)]
-    job = os.environ.get("SLURM_JOB_ID")
-    owner = f"{os.getuid()}" if job is None else f"{os.getuid()}-{job}"
+    numbers = (os.environ.get(name) for name in ("SLURM_JOB_ID", "SLURM_STEP_ID"))
+    owner = "-".join([str(os.getuid()), *filter(None, numbers)])
     folder = Path(tempfile.gettempdir()) / f"gbss-gpus-{owner}"
     folder.mkdir(exist_ok=True)
     free: dict[str, IO[str]] = {}

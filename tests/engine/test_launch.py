@@ -15,7 +15,13 @@ from gbss.scales import load_scale
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch):
-    for name in ("RANK", "SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES", launching.RENDEZVOUS):
+    for name in (
+        "RANK",
+        "SLURM_JOB_ID",
+        "SLURM_STEP_ID",
+        "CUDA_VISIBLE_DEVICES",
+        launching.RENDEZVOUS,
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -109,11 +115,12 @@ def test_jobs_of_one_machine_get_different_gpus(monkeypatch, tmp_path, three_gpu
     assert claimed_by_another(tmp_path) == "2"
 
 
-def test_slurm_jobs_have_gpus_of_their_own(monkeypatch, tmp_path, three_gpus):
+@pytest.mark.parametrize("other", [{"SLURM_JOB_ID": "18"}, {"SLURM_STEP_ID": "4"}])
+def test_slurm_jobs_and_steps_have_gpus_of_their_own(monkeypatch, tmp_path, three_gpus, other):
     monkeypatch.setenv("SLURM_JOB_ID", "17")
     claim_gpus(3)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1,2"
-    assert claimed_by_another(tmp_path, SLURM_JOB_ID="18") == "0"
+    assert claimed_by_another(tmp_path, **other) == "0"
 
 
 def test_every_command_that_looks_at_images_claims_a_gpu(monkeypatch, three_gpus):
