@@ -1,10 +1,10 @@
-"""Seconds of a training iteration and sizes of checkpoints on this machine, for `gbss plan`.
+"""Seconds of training on one part of a batch and sizes of checkpoints, for `gbss plan`.
 
 ``python benchmarks/speed.py --scale paper`` trains the row ``gbss`` on embedded scenes at that
-scale's image sizes and batch, prints the median seconds of an iteration after warm-up and the sizes
-of a checkpoint and of the final weights; ``--write`` puts them into ``benchmarks/speed.yaml``.
-Processes of one job work at the same time, so this is what a job with one GPU each takes, up to the
-exchange of gradients. ``--sizes-only`` keeps the seconds that the file has.
+scale's image sizes, one part of a batch at a time (docs/decisions/0070). It prints the median
+seconds of a part after warm-up and the sizes of a checkpoint and of the final weights; ``--write``
+puts them into ``benchmarks/speed.yaml``. An iteration takes these seconds for each part that a
+process has, up to the exchange of gradients. ``--sizes-only`` keeps the seconds that the file has.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def measure(scale: Scale, rounds: int, folder: Path) -> dict[str, Any]:
         step = stepper(config, scale.schedule.iterations // 2)
         times = [step(next(batches))[0] for _ in range(WARMUP + rounds)][WARMUP:]
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
-        found["seconds"] = round(statistics.median(times), 4)
+        found["seconds_per_part"] = round(statistics.median(times), 4)
         found["source"] = f"benchmarks/speed.py on {device}, torch {torch.__version__}"
     return found | sizes(Runner.from_cfg(config), folder)
 

@@ -2,11 +2,11 @@
 
 ``python benchmarks/training_step.py [--scale demo] [--columns 13 1204] [--rounds 30]``
 trains each detector on the same batches of embedded scenes, in turn and in changing order, with
-all parts of the method switched on. Prints the median seconds of a step (losses, gradients and
-optimizer), the median of the rounds' ratios to mmdet's, and the largest relative difference of a
-loss from mmdet's in the first step: 0 up to rounding for a row that has the same losses. The
-weights are random where the number of columns (classes and background) is not that of the embedded
-data.
+all of the method switched on; a batch is one part of the scale's (docs/decisions/0070). Prints the
+median seconds of a step (losses, gradients and optimizer), the median of the rounds' ratios to
+mmdet's, and the largest relative difference of a loss from mmdet's in the first step: 0 up to
+rounding for a row that has the same losses. The weights are random where the number of columns
+(classes and background) is not that of the embedded data.
 
 With a GPU it runs there, and prints the largest memory of a step, too: ``--scale paper --columns 81
 --rounds 300`` is an R50 on scenes scaled to the paper's image sizes.
@@ -34,6 +34,7 @@ from gbss import tasks
 from gbss.configs.method import method
 from gbss.configs.resolve import Inputs, resolve
 from gbss.data import Subset, draw
+from gbss.detection.parts import Share
 from gbss.engine.train import quiet
 from gbss.experiments import Row, load_experiments
 from gbss.scales import Scale, load_scale
@@ -66,6 +67,8 @@ def scenes(folder: Path) -> Inputs:
 
 
 def configuration(row: Row, scale: Scale, inputs: Inputs, columns: int, plain: bool) -> Config:
+    """A run whose batch is one part of the scale's, on one process."""
+    scale = replace(scale, batch=replace(scale.batch, parts=1))
     config = resolve(tasks.get("mini-coco"), row, scale, 3, inputs, inputs.labeled.parent)
     head = config.model.detector.roi_head.bbox_head
     head.num_classes = columns - 1
@@ -89,6 +92,8 @@ def stepper(config: Config, iteration: int) -> Step:
     part = getattr(model, "method", None)
     if part is not None:
         part.attach_pool(list(range(100_000)))
+        # The step below seeds mmdet's detector, too.
+        model.share = Share(0, 1, lambda number: None)
 
     def step(batch: Any) -> tuple[float, Losses]:
         batch = copy.deepcopy(batch)

@@ -8,6 +8,7 @@ from gbss.cli import main
 from gbss.errors import GbssError
 from gbss.experiments import WORKFLOW, load_experiments
 from gbss.scales import load_scale
+from gbss.scales.layout import Layout, layout
 
 
 def write(path, change):
@@ -223,3 +224,33 @@ def test_a_scale_in_the_file_of_a_task(own_data, own_init):
         load_scale("zoo")
     with pytest.raises(GbssError, match="did you mean 'zoo'"):
         load_scale("zooo")
+
+
+def with_jobs(**changes):
+    scale = load_scale("paper")
+    train = replace(scale.resources["train"], **changes)
+    return replace(scale, resources={**scale.resources, "train": train})
+
+
+@pytest.mark.parametrize(
+    ("changes", "gpus", "devices", "expected"),
+    [
+        ({}, None, 8, Layout(1, 8, 1)),
+        ({}, None, 0, Layout(1, 8, 1)),
+        ({}, 2, 8, Layout(1, 2, 4)),
+        ({}, 3, 8, Layout(1, 2, 4)),  # 8 parts cannot be shared by 3
+        ({}, None, 1, Layout(1, 1, 8)),
+        ({"nodes": 2, "gpu": 4}, None, 4, Layout(2, 4, 1)),
+        ({"nodes": 2, "gpu": 4}, 8, 4, Layout(2, 4, 1)),
+        ({"nodes": 4, "gpu": 4}, None, 4, Layout(4, 2, 1)),  # no more processes than parts
+        ({"gpu": 0, "processes": 2}, 0, 0, Layout(1, 2, 4)),
+        ({"gpu": 0}, 0, 0, Layout(1, 1, 8)),
+    ],
+)
+def test_processes_share_the_parts(changes, gpus, devices, expected):
+    assert layout(with_jobs(**changes), gpus, devices) == expected
+
+
+def test_nodes_that_cannot_share_the_parts_are_refused():
+    with pytest.raises(GbssError, match="3 nodes for the 8 parts"):
+        layout(with_jobs(nodes=3, gpu=4), None, 4)

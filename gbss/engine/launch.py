@@ -9,7 +9,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +16,7 @@ import torch
 
 from gbss.errors import TRY_AGAIN, fail
 from gbss.scales import Scale
+from gbss.scales.layout import Layout, layout
 
 RENDEZVOUS = "GBSS_RENDEZVOUS"
 """Set on every node of a training: where its processes meet."""
@@ -25,47 +25,6 @@ GRACE = 60
 """Seconds that torchrun gives its processes for a checkpoint before it kills them."""
 
 SIGNALS = "SIGTERM,SIGINT,SIGUSR1"
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How many processes train, and on how many nodes."""
-
-    nodes: int
-    per_node: int
-
-    @property
-    def processes(self) -> int:
-        """On all nodes together."""
-        return self.nodes * self.per_node
-
-
-def layout(scale: Scale, gpus: int | None, devices: int) -> Layout:
-    """As many processes as the scale asks for, or fewer that can share the parts of a batch.
-
-    Args:
-        scale: Its ``resources`` and ``batch``.
-        gpus: On all nodes together, if not those of the scale.
-        devices: GPUs of this machine.
-
-    Raises:
-        GbssError: The nodes cannot share the parts.
-    """
-    job, parts = scale.resources["train"], scale.batch.parts
-    wanted = job.processes_per_node
-    if job.processes is None and gpus is not None:
-        wanted = max(1, gpus // job.nodes)
-    if devices:
-        wanted = min(wanted, devices)
-    if parts % job.nodes:
-        raise fail(
-            f"scale {scale.scale!r}: resources.train.nodes",
-            found=f"{job.nodes} nodes for the {parts} parts of a batch",
-            expected="a number of nodes that divides the number of parts",
-            fix="correct 'nodes', or 'parts' in 'batch' (docs/decisions/0070)",
-        )
-    per_node = next(n for n in range(wanted, 0, -1) if parts % (job.nodes * n) == 0)
-    return Layout(job.nodes, per_node)
 
 
 def launch(scale: Scale, gpus: int | None, arguments: Sequence[str]) -> None:
@@ -165,7 +124,7 @@ def _tell(scale: Scale, plan: Layout) -> None:
     if batch.parts > 1:
         text = (
             f"a batch of {batch.parts} x ({batch.labeled} labeled + {batch.unlabeled} unlabeled) "
-            f"images, {batch.parts // plan.processes} of {batch.parts} parts on each of "
+            f"images, {plan.parts} of {batch.parts} parts on each of "
             f"{plan.processes} processes; learning rate {scale.optimizer.learning_rate:g} for all"
         )
         print(text, file=sys.stderr, flush=True)

@@ -12,19 +12,21 @@ from gbss.errors import GbssError
 from gbss.evaluation import record as run_record
 from gbss.grid.place import Place, results_of
 from gbss.scales import Scale
+from gbss.scales.layout import layout
 from gbss.schema import WORKFLOW, check_schema, read_yaml
 
 SPEED = WORKFLOW.parent / "benchmarks/speed.yaml"
-"""Detector → what its training takes; `benchmarks/speed.py` measures it on the machine at hand."""
+"""Detector → seconds that a process takes for one part of a batch, and sizes; `benchmarks/speed.py`
+measures them on the machine at hand."""
 
 _SCHEMA = {
     "type": "object",
     "additionalProperties": {
         "type": "object",
         "additionalProperties": False,
-        "required": ["seconds", "source"],
+        "required": ["seconds_per_part", "source"],
         "properties": {
-            "seconds": {"type": "number", "exclusiveMinimum": 0},
+            "seconds_per_part": {"type": "number", "exclusiveMinimum": 0},
             "source": {"type": "string", "minLength": 1},
             "checkpoint_mb": {"type": "number", "exclusiveMinimum": 0},
             "model_mb": {"type": "number", "exclusiveMinimum": 0},
@@ -38,7 +40,7 @@ class Speed:
     """What training takes.
 
     Attributes:
-        seconds: Per iteration.
+        seconds: Per iteration, with the processes that the scale asks for.
         source: Who says so, and of what machine.
         checkpoint_mb: Size of a checkpoint in 10^6 bytes; None if nobody says.
         model_mb: Size of the final weights; None if nobody says.
@@ -59,7 +61,7 @@ class Costs:
         speeds: The file of measurements.
 
     Raises:
-        GbssError: The file of measurements is broken.
+        GbssError: The file of measurements is broken, or the scale's nodes cannot share a batch.
     """
 
     def __init__(self, scale: Scale, roots: Sequence[Path], speeds: Path = SPEED) -> None:
@@ -67,13 +69,17 @@ class Costs:
         self._roots = (*roots, results_of(scale.scale))
         raw: dict[str, Any] = read_yaml(speeds, what="file of measured speeds")
         check_schema(raw, _SCHEMA, source=speeds)
-        self._measured = Speed(**raw[scale.detector]) if scale.detector in raw else None
-        self._source = speeds
+        measured = dict(raw.get(scale.detector, {}))
+        if measured:
+            # A process trains its parts of a batch one after the other (docs/decisions/0070).
+            measured["seconds"] = measured.pop("seconds_per_part") * layout(scale).parts
+        self._measured = Speed(**measured) if measured else None
 
     def speed(self, task: str, row: str) -> Speed | None:
         """What training a row takes; None if nothing says so.
 
-        The row's own records come first, then those of other rows of the scale, then the file.
+        The row's own records come first, then those of other rows of the scale, then the file. Of a
+        record nobody knows how many processes trained it: those of the scale, it is assumed.
         """
         measured = self._measured
         sizes = (measured.checkpoint_mb, measured.model_mb) if measured else (None, None)

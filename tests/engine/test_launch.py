@@ -8,7 +8,7 @@ import pytest
 
 from gbss.cli import main, runs
 from gbss.engine import launch as launching
-from gbss.engine.launch import Layout, claim_gpus, launch, layout
+from gbss.engine.launch import claim_gpus, launch
 from gbss.errors import GbssError, Stopped
 from gbss.scales import load_scale
 
@@ -29,29 +29,6 @@ def paper(**changes):
     scale = load_scale("paper")
     train = replace(scale.resources["train"], **changes)
     return replace(scale, resources={**scale.resources, "train": train})
-
-
-@pytest.mark.parametrize(
-    ("changes", "gpus", "devices", "expected"),
-    [
-        ({}, None, 8, Layout(1, 8)),
-        ({}, 2, 8, Layout(1, 2)),
-        ({}, 3, 8, Layout(1, 2)),  # 8 parts cannot be shared by 3
-        ({}, None, 1, Layout(1, 1)),
-        ({"nodes": 2, "gpu": 4}, None, 4, Layout(2, 4)),
-        ({"nodes": 2, "gpu": 4}, 8, 4, Layout(2, 4)),
-        ({"nodes": 4, "gpu": 4}, None, 4, Layout(4, 2)),  # no more processes than parts
-        ({"gpu": 0, "processes": 2}, 0, 0, Layout(1, 2)),
-        ({"gpu": 0}, 0, 0, Layout(1, 1)),
-    ],
-)
-def test_processes_share_the_parts(changes, gpus, devices, expected):
-    assert layout(paper(**changes), gpus, devices) == expected
-
-
-def test_nodes_that_cannot_share_the_parts_are_refused():
-    with pytest.raises(GbssError, match="3 nodes for the 8 parts"):
-        layout(paper(nodes=3, gpu=4), None, 4)
 
 
 def test_one_process_trains_itself(capsys):
