@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gbss.cli.choices import Commands
 from gbss.errors import fail
@@ -51,12 +51,28 @@ def _grid(options: argparse.Namespace) -> tuple[Grid, Path]:
     return Grid(scale, load_experiments()), results
 
 
-def _configured(profile: Path) -> dict[str, str]:
-    """What a profile of Snakemake gives as ``--config``."""
+def _profile(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The file of a profile of Snakemake, and what it says."""
     from gbss.schema import read_yaml
 
-    path = profile / "config.yaml"
-    entries = read_yaml(path, what="profile of Snakemake").get("config", [])
+    path = folder / "config.yaml"
+    return path, read_yaml(path, what="profile of Snakemake")
+
+
+def _attempts(folder: Path | None) -> int | None:
+    """How often a profile lets a job run until its wall time; None: nothing says or limits it."""
+    profile = _profile(folder)[1] if folder else {}
+    # Snakemake itself, without an executor, lets a job run for as long as it takes.
+    if profile.get("executor", "local") == "local":
+        return None
+    retries = profile.get("retries", 0)
+    return retries + 1 if isinstance(retries, int) else None
+
+
+def _configured(profile: Path) -> dict[str, str]:
+    """What a profile of Snakemake gives as ``--config``."""
+    path, content = _profile(profile)
+    entries = content.get("config", [])
     config = dict(str(entry).split("=", 1) for entry in entries if "=" in str(entry))
     if "scale" not in config:
         raise fail(
@@ -109,4 +125,5 @@ def _plan(options: argparse.Namespace) -> None:
 
     grid, results = _grid(options)
     costs = Costs(grid.scale, [Path("results")])
-    print(plan_text(make_plan(grid, _targets(options, grid), results, costs)))
+    plan = make_plan(grid, _targets(options, grid), results, costs)
+    print(plan_text(plan, _attempts(options.profile)))

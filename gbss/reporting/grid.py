@@ -52,8 +52,13 @@ def status_text(states: Mapping[Place, State]) -> str:
     return "\n\n".join(text)
 
 
-def plan_text(plan: Plan) -> str:
-    """Jobs, hours and disk before anything starts, with where the figures come from."""
+def plan_text(plan: Plan, attempts: int | None = None) -> str:
+    """Jobs, hours and disk before anything starts, with where the figures come from.
+
+    Args:
+        plan: The plan.
+        attempts: How often a job may run until its wall time; None: nothing limits it.
+    """
     scale = plan.grid.scale
     train = [run for run in plan.runs if run.to_train]
     begun = [run for run in train if run.state.iteration]
@@ -66,12 +71,32 @@ def plan_text(plan: Plan) -> str:
     ]
     if train:
         lines += _cost_lines(plan)
+    if attempts is not None:
+        lines += _time_lines(plan, attempts)
     return "\n".join(lines)
+
+
+def _time_lines(plan: Plan, attempts: int) -> list[str]:
+    """Which rows do not fit into the wall time of all attempts; nothing if all do."""
+    wall = 60.0 * plan.grid.scale.resources["train"].runtime
+    slow: dict[float, dict[str, None]] = {}
+    for run in plan.runs:
+        if run.seconds is not None and run.seconds > attempts * wall:
+            slow.setdefault(run.seconds, {})[run.place.row] = None
+    if not slow:
+        return []
+    hold = f"{attempts} attempts of {_hours(wall)} hours hold {_hours(attempts * wall)} hours"
+    return [
+        f"warning: {hold}; a run of these rows needs more:",
+        *(f"    {_hours(seconds)} hours: {', '.join(slow[seconds])}" for seconds in sorted(slow)),
+        "    raise 'retries' of the profile, or 'runtime' of resources.train in the scale; or",
+        "    start Snakemake again when they are over: it goes on from checkpoints (docs/cluster.md)",
+    ]
 
 
 def _cost_lines(plan: Plan) -> list[str]:
     seconds, gpus = plan.seconds, plan.gpus
-    each = f"{gpus} GPUs a job" if gpus else "on the CPU"
+    each = f"{gpus} GPU{'s' if gpus > 1 else ''} a job" if gpus else "on the CPU"
     lines = []
     if seconds is None:
         measure = f"python benchmarks/speed.py --scale {plan.grid.scale.scale} --write"

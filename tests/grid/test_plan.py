@@ -32,7 +32,7 @@ def speeds(text):
     return path
 
 
-MEASURED = "small: {seconds: 0.4, source: a laptop, checkpoint_mb: 7, model_mb: 2.5}\n"
+MEASURED = "small: {seconds_per_part: 0.4, source: a laptop, checkpoint_mb: 7, model_mb: 2.5}\n"
 
 
 def test_hours_and_disk_of_what_is_left(grid):
@@ -64,8 +64,50 @@ def test_gpu_hours_count_every_gpu_of_a_job(grid):
     assert "training: 160.0 GPU-hours, 20.0 hours of jobs, 8 GPUs a job" in text
 
 
+def paper(**changes):
+    """The grid of the paper's scale with other jobs."""
+    scale = load_scale("paper")
+    train = replace(scale.resources["train"], **changes)
+    return Grid(replace(scale, resources=scale.resources | {"train": train}), load_experiments())
+
+
+@pytest.mark.parametrize(
+    ("gpu", "said"),
+    [
+        (8, "47,520.0 GPU-hours, 5,940.0 hours of jobs, 8 GPUs a job"),
+        (1, "47,520.0 GPU-hours, 47,520.0 hours of jobs, 1 GPU a job"),
+        # Two of the three train: eight parts cannot be shared by three.
+        (3, "71,280.0 GPU-hours, 23,760.0 hours of jobs, 3 GPUs a job"),
+    ],
+)
+def test_fewer_gpus_take_longer(gpu, said):
+    grid = paper(gpu=gpu)
+    plan = make_plan(grid, ["all_tables"], RESULTS, Costs(grid.scale, []))
+    assert len(plan.runs) == 144
+    assert f"training: {said}" in plan_text(plan)
+
+
+def test_a_run_that_does_not_fit_into_its_attempts_is_told():
+    targets = ["row_gbss", "row_objects365_gbss"]
+
+    def text(attempts, **changes):
+        grid = paper(**changes)
+        return plan_text(make_plan(grid, targets, RESULTS, Costs(grid.scale, [])), attempts)
+
+    assert "warning" not in text(10)
+    assert "warning" not in text(None, gpu=1)
+    said = text(10, gpu=1)
+    assert "warning: 10 attempts of 24.0 hours hold 240.0 hours; a run of these rows" in said
+    assert "\n    288.0 hours: gbss\n    576.0 hours: objects365-gbss\n    raise 'retries'" in said
+    said = text(2, runtime=2160)
+    assert "    72.0 hours: " not in said, "it fits to the second"
+    said = text(1, runtime=2160)
+    assert "\n    72.0 hours: objects365-gbss\n" in said
+    assert "36.0 hours: " not in said.split("hold")[1].split("needs more")[1]
+
+
 def test_what_nobody_measured_is_unknown(grid):
-    costs = Costs(grid.scale, [], speeds("resnet50: {seconds: 1, source: somewhere else}\n"))
+    costs = Costs(grid.scale, [], speeds("resnet50: {seconds_per_part: 1, source: elsewhere}\n"))
     plan = make_plan(grid, ["row_gbss"], RESULTS, costs)
     assert (plan.seconds, plan.disk) == (None, None)
     text = plan_text(plan)
@@ -84,7 +126,7 @@ def test_a_rows_own_records_come_first_then_those_of_others(grid, repository):
 
 
 def test_a_broken_file_of_speeds_is_refused_with_all_its_faults(grid):
-    broken = speeds("small: {seconds: -1, source: x, checkpoint_mb: none}\n")
+    broken = speeds("small: {seconds_per_part: -1, source: x, checkpoint_mb: none}\n")
     with pytest.raises(GbssError) as error:
         Costs(grid.scale, [], broken)
     assert len(error.value.faults) == 2
