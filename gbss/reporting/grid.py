@@ -90,7 +90,7 @@ def _time_lines(plan: Plan, attempts: int) -> list[str]:
         f"warning: {hold}; a run of these rows needs more:",
         *(f"    {_hours(seconds)} hours: {', '.join(slow[seconds])}" for seconds in sorted(slow)),
         "    raise 'retries' of the profile, or 'runtime' of resources.train in the scale; or",
-        "    start Snakemake again when they are over: it goes on from checkpoints (docs/cluster.md)",
+        "    start Snakemake again afterwards: it goes on from checkpoints (docs/cluster.md)",
     ]
 
 
