@@ -104,7 +104,8 @@ def _rows(options: argparse.Namespace) -> None:
         places = grid.places([row])
         speed = costs.speed(places[0].task, row.id)
         whole = grid.iterations(row.id) * len(places)
-        states = [state_of(place, Path("results"), results) for place in places]
+        settings = grid.scale.settings(row)
+        states = [state_of(place, Path("results"), results, settings) for place in places]
         listed.append((row, states, None if speed is None else speed.seconds * whole))
     print(rows_text(listed, grid.scale.resources["train"].gpus))
 
@@ -114,8 +115,11 @@ def _status(options: argparse.Namespace) -> None:
     from gbss.reporting.grid import status_text
 
     grid, results = _grid(options)
-    places = grid.places(grid.rows())
-    print(status_text({place: state_of(place, Path("results"), results) for place in places}))
+    states = {
+        place: state_of(place, Path("results"), results, grid.settings(place))
+        for place in grid.places(grid.rows())
+    }
+    print(status_text(states))
 
 
 def _plan(options: argparse.Namespace) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gbss.errors import GbssError, fail, nearest
 from gbss.evaluation import record as run_record
@@ -54,11 +55,13 @@ class Grid:
         if not path.exists() or place.evaluated.exists():
             return False
         try:
-            settings = run_record.read(path)["settings"]
+            return fits(run_record.read(path)["settings"], self.settings(place))
         except GbssError:
             return False
-        expected = self.scale.settings(self.experiments.rows[place.row])
-        return {key: settings.get(key) for key in expected} == expected
+
+    def settings(self, place: Place) -> dict[str, Any]:
+        """What a run would be made with today."""
+        return self.scale.settings(self.experiments.rows[place.row])
 
     def iterations(self, row: str) -> int:
         """Length of a row's training; it may differ from task to task."""
@@ -98,3 +101,8 @@ class Grid:
         starts = {row.retrains for row in rows.values() if row.retrains}
         rows |= {start: self.experiments.rows[start] for start in starts}
         return [row for row in self.rows() if row.id in rows], list(tables)
+
+
+def fits(made_with: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    """Whether something was made with these settings; it may name more."""
+    return all(made_with.get(key) == value for key, value in settings.items())

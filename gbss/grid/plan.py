@@ -97,7 +97,7 @@ def make_plan(grid: Grid, targets: Sequence[str], results: Path, costs: Costs) -
     runs = []
     for place in grid.places(rows):
         speed = costs.speed(place.task, place.row)
-        state = state_of(place, results, results)
+        state = state_of(place, results, results, grid.settings(place))
         iterations = grid.iterations(place.row)
         runs.append(PlannedRun(place, state, speed, iterations, disk(place, speed)))
     return Plan(grid, tuple(tables), tuple(runs), _jobs(grid, runs, tables, results))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from gbss.errors import GbssError
 from gbss.evaluation import record as run_record
+from gbss.grid.grid import fits
 from gbss.grid.place import Place
 
 SILENT = 600.0
@@ -26,6 +28,7 @@ class Kind(StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"
     FAILED = "failed"
+    OUTDATED = "outdated"
     MISSING = "missing"
 
     @property
@@ -66,34 +69,51 @@ class State:
         return self.pace * (self.total - self.iteration)
 
 
-def state_of(place: Place, published: Path, results: Path, *, now: float | None = None) -> State:
-    """Looks at the files of a run.
+def state_of(
+    place: Place,
+    published: Path,
+    results: Path,
+    settings: Mapping[str, Any],
+    *,
+    now: float | None = None,
+) -> State:
+    """Looks at the files of a run; those that were made with other settings do not count.
 
     Args:
         place: Which run.
         published: Folder of the records that are kept in the repository, ``results``.
         results: Folder that the workflow writes to at this scale.
+        settings: What runs of the row are made with today, see `gbss.grid.Grid.settings`.
         now: Seconds since the epoch; default: the clock.
     """
+    outdated = False
     for kind, root in ((Kind.PUBLISHED, published), (Kind.EVALUATED, results)):
         if (path := place.record(root)).exists():
-            return _of_record(kind, path)
+            if (state := _of_record(kind, path, settings)).kind is not Kind.OUTDATED:
+                return state
+            outdated = True
+    manifest, failure = _read(place.manifest), _read(place.failure)
+    if not fits(manifest.get("settings", settings), settings):
+        if place.failure.exists() and failure.get("identity") != manifest.get("identity"):
+            return _of_failure(place, failure)
+        return State(Kind.OUTDATED)
     if place.model.exists():
-        training = _read(place.manifest).get("training", {})
+        training = manifest.get("training", {})
         iterations = training.get("iterations", 0)
         return State(Kind.TRAINED, iterations, total=iterations, seconds=training.get("seconds"))
     if place.failure.exists():
-        failure = _read(place.failure)
-        reason = str(failure.get("error", f"{place.failure} cannot be read"))
-        return State(Kind.FAILED, failure.get("iteration", 0), reason=reason)
-    return _of_training(place, time.time() if now is None else now)
+        return _of_failure(place, failure)
+    state = _of_training(place, time.time() if now is None else now)
+    return State(Kind.OUTDATED) if outdated and state.kind is Kind.MISSING else state
 
 
-def _of_record(kind: Kind, path: Path) -> State:
+def _of_record(kind: Kind, path: Path, settings: Mapping[str, Any]) -> State:
     try:
         record = run_record.read(path)
     except GbssError as error:
         return State(Kind.FAILED, reason=str(error))
+    if not fits(record["settings"], settings):
+        return State(Kind.OUTDATED)
     training = record["training"]
     return State(
         kind,
@@ -102,6 +122,11 @@ def _of_record(kind: Kind, path: Path) -> State:
         ap=record["groups"]["all"]["ap"],
         seconds=training["seconds"],
     )
+
+
+def _of_failure(place: Place, failure: Mapping[str, Any]) -> State:
+    reason = str(failure.get("error", f"{place.failure} cannot be read"))
+    return State(Kind.FAILED, failure.get("iteration", 0), reason=reason)
 
 
 def _of_training(place: Place, now: float) -> State:

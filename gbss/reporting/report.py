@@ -191,7 +191,7 @@ def _runs(grid: Grid, results: Path, published: Path, folder: Path) -> list[Show
             "configuration": place.folder / "config.py",
             "manifest": place.manifest,
         }
-        state = state_of(place, published, results)
+        state = state_of(place, published, results, grid.settings(place))
         shown.append(ShownRun(place, labels[place.row], state, _links(files, folder)))
     return shown
 

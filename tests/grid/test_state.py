@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from gbss.evaluation import record as run_record
+from gbss.experiments import load_experiments
 from gbss.grid import Place
 from gbss.grid.state import SILENT, Kind, State, state_of
+from gbss.scales import load_scale
 
 PLACE = Place("demo", "mini-coco", "gbss", 2)
 NOW = 5_000.0
@@ -26,8 +28,12 @@ def _elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def look():
-    return state_of(PLACE, Path("results"), Path("build/demo/results"), now=NOW)
+SETTINGS = load_scale("demo").settings(load_experiments().rows["gbss"])
+CHANGED = SETTINGS | {"method": SETTINGS["method"] | {"beta": 0.4}}
+
+
+def look(settings=SETTINGS):
+    return state_of(PLACE, Path("results"), Path("build/demo/results"), settings, now=NOW)
 
 
 def checkpoints(*iterations):
@@ -102,3 +108,31 @@ def test_a_broken_record_is_a_failure_with_a_reason():
     state = look()
     assert state.kind is Kind.FAILED
     assert "seed-2.json" in state.reason
+
+
+def test_a_changed_row_is_as_far_as_its_new_run(repository):
+    record = PLACE.record(Path("results"))
+    record.parent.mkdir(parents=True)
+    shutil.copy(PLACE.record(repository / "results"), record)
+    assert look(CHANGED) == State(Kind.OUTDATED)
+    # Weights and progress of the old run stay until the new one begins.
+    checkpoints(600, 1600)
+    PLACE.manifest.write_text(json.dumps({"identity": "old", "settings": SETTINGS}))
+    PLACE.model.touch()
+    assert look(CHANGED) == State(Kind.OUTDATED)
+    assert look().kind is Kind.PUBLISHED
+    PLACE.model.unlink()
+    PLACE.progress.write_text(json.dumps(PROGRESS | {"state": "finished"}))
+    PLACE.failure.write_text(json.dumps({"error": "disk", "iteration": 9, "identity": "old"}))
+    assert look(CHANGED) == State(Kind.OUTDATED)
+    PLACE.failure.write_text(json.dumps({"error": "no image", "identity": None}))
+    assert look(CHANGED) == State(Kind.FAILED, reason="no image")
+    PLACE.failure.unlink()
+
+    PLACE.manifest.write_text(json.dumps({"identity": "new", "settings": CHANGED}))
+    PLACE.progress.write_text(json.dumps(PROGRESS))
+    assert (look(CHANGED).kind, look(CHANGED).iteration) == (Kind.RUNNING, 730)
+    PLACE.failure.write_text(json.dumps({"error": "NaN", "iteration": 731, "identity": "new"}))
+    assert look(CHANGED) == State(Kind.FAILED, 731, reason="NaN")
+    PLACE.model.touch()
+    assert look(CHANGED).kind is Kind.TRAINED
