@@ -17,7 +17,7 @@ from gbss.files import sha256
 from gbss.grid import Grid, Place
 from gbss.grid.place import results_of
 from gbss.reporting.figure import drawable
-from gbss.reporting.study import Need
+from gbss.reporting.figure_files import files_of
 from gbss.scales import load_scale
 
 for key in set(config) - {"scale", "task", "results"}:

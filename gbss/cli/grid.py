@@ -84,23 +84,18 @@ def _configured(profile: Path) -> dict[str, str]:
     return config
 
 
-def _targets(options: argparse.Namespace, grid: Grid) -> list[str]:
-    """What was asked for; figures by the rows that they compare."""
-    from gbss.reporting.figure import row_targets
-
-    return row_targets(grid, options.targets or ["all_tables"])
-
-
 def _rows(options: argparse.Namespace) -> None:
     from gbss.grid.cost import Costs
     from gbss.grid.state import state_of
+    from gbss.grid.targets import ask
+    from gbss.reporting.figure_files import figure_files
     from gbss.reporting.grid import rows_text
 
     grid, results = _grid(options)
     costs = Costs(grid.scale, [Path("results")])
-    rows, _ = grid.chosen(_targets(options, grid))
+    asked = ask(grid, options.targets or ["all_tables"], results, figure_files(grid, results))
     listed = []
-    for row in rows:
+    for row in asked.rows(grid):
         places = grid.places([row])
         speed = costs.speed(places[0].task, row.id)
         whole = grid.iterations(row.id) * len(places)
@@ -125,9 +120,11 @@ def _status(options: argparse.Namespace) -> None:
 def _plan(options: argparse.Namespace) -> None:
     from gbss.grid.cost import Costs
     from gbss.grid.plan import make_plan
+    from gbss.reporting.figure_files import figure_files
     from gbss.reporting.grid import plan_text
 
     grid, results = _grid(options)
     costs = Costs(grid.scale, [Path("results")])
-    plan = make_plan(grid, _targets(options, grid), results, costs)
+    targets = options.targets or ["all_tables"]
+    plan = make_plan(grid, targets, results, costs, figure_files(grid, results))
     print(plan_text(plan, _attempts(options.profile)))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gbss.errors import GbssError, fail, nearest
+from gbss.errors import GbssError
 from gbss.evaluation import record as run_record
 from gbss.experiments import Experiments, Row
+from gbss.files import read_json
 from gbss.grid.place import Place
 from gbss.scales import Scale
 
@@ -59,48 +60,64 @@ class Grid:
         except GbssError:
             return False
 
+    def is_changed(self, place: Place) -> bool:
+        """Whether a run in this folder was trained with other settings than those of today."""
+        return self._differs(place, place.manifest)
+
+    def is_outdated(self, place: Place, results: Path) -> bool:
+        """Whether anything of a run was made with other settings than those of today."""
+        files = (place.manifest, place.evaluated, place.record(results))
+        return any(self._differs(place, path) for path in files)
+
+    def records(self, rows: Iterable[Row], results: Path) -> list[Path]:
+        """Published records of rows that a job makes here or has made."""
+        places = self.places(rows)
+        return [place.record(results) for place in places if not self.is_kept(place, results)]
+
+    def asked(self, rows: Iterable[Row], results: Path) -> list[Path]:
+        """What a target asks for that shows all runs of rows.
+
+        A record that is there would do for Snakemake, whatever lies between it and the data. So
+        where a record is outdated all of that is asked for, too: what is missing, after a job that
+        failed or in a fresh clone, is made again, and with it the record.
+        """
+        here = list(rows)
+        return self.records(here, results) + [
+            path
+            for place in self.places(here)
+            if self.is_outdated(place, results)
+            for path in (place.model, place.detections, place.evaluated)
+        ]
+
+    def table_files(self, table: str, results: Path) -> tuple[Path, ...]:
+        """What a table is rendered to."""
+        folder = results / "tables" / self.scale.place
+        return tuple(folder / f"{table}.{suffix}" for suffix in ("md", "csv", "tex"))
+
+    def start_of(self, place: Place) -> Place:
+        """The run that a run starts from; its row must name one."""
+        start = self.experiments.rows[place.row].retrains
+        assert start is not None
+        return replace(place, row=start)
+
     def settings(self, place: Place) -> dict[str, Any]:
         """What a run would be made with today."""
         return self.scale.settings(self.experiments.rows[place.row])
 
+    def _differs(self, place: Place, path: Path) -> bool:
+        """Whether a file tells other settings; one that cannot be read tells none."""
+        if not path.exists():
+            return False
+        try:
+            content = read_json(path, what="file of a run")
+        except GbssError:
+            return False
+        made_with = content.get("settings") if isinstance(content, dict) else None
+        return made_with is not None and not fits(made_with, self.settings(place))
+
     def iterations(self, row: str) -> int:
         """Length of a row's training; it may differ from task to task."""
         return self.scale.of(self.experiments.rows[row].task).schedule.iterations
-
-    def chosen(self, targets: Sequence[str]) -> tuple[list[Row], list[str]]:
-        """The rows that targets of the workflow train, and the tables that they render.
-
-        Rows that others start from are among them.
-
-        Args:
-            targets: ``all``, ``all_tables``, ``table_<name>`` or ``row_<name>``.
-
-        Raises:
-            GbssError: A target is unknown at this scale.
-        """
-        by_target = {f"row_{row.id.replace('-', '_')}": row for row in self.rows()}
-        rows: dict[str, Row] = {}
-        tables: dict[str, None] = {}
-        for target in targets:
-            if target in ("all", "all_tables"):
-                tables |= dict.fromkeys(self.tables())
-            elif target.removeprefix("table_") in self.tables():
-                tables[target.removeprefix("table_")] = None
-            elif target in by_target:
-                rows[by_target[target].id] = by_target[target]
-            else:
-                known = ["all_tables", *(f"table_{name}" for name in self.tables()), *by_target]
-                raise fail(
-                    f"target at the scale {self.scale.scale!r}",
-                    found=repr(target),
-                    expected=nearest(target, known),
-                    fix="correct the name",
-                )
-        for table in tables:
-            rows |= {row.id: row for row in self.experiments.rows_of(table)}
-        starts = {row.retrains for row in rows.values() if row.retrains}
-        rows |= {start: self.experiments.rows[start] for start in starts}
-        return [row for row in self.rows() if row.id in rows], list(tables)
 
 
 def fits(made_with: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:

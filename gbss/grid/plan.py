@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gbss import tasks
 from gbss.grid.cost import Costs, Speed, disk
 from gbss.grid.grid import Grid
-from gbss.grid.place import BUILD, Place
-from gbss.grid.state import State, state_of
+from gbss.grid.jobs import started
+from gbss.grid.place import Place
+from gbss.grid.state import Kind, State, state_of
+from gbss.grid.targets import FigureFiles, ask
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class PlannedRun:
     Attributes:
         place: Which run.
         state: How far it is.
+        to_train: Whether it would be trained, or go on.
         speed: What its training takes, if known.
         iterations: Length of its training.
         disk: Bytes that its training will add, if known.
@@ -27,14 +30,16 @@ class PlannedRun:
 
     place: Place
     state: State
+    to_train: bool
     speed: Speed | None
     iterations: int
     disk: float | None
 
     @property
-    def to_train(self) -> bool:
-        """Whether iterations are left."""
-        return not self.state.kind.finished
+    def begun(self) -> int:
+        """Iterations that training goes on from."""
+        going = self.state.kind in (Kind.RUNNING, Kind.STOPPED, Kind.FAILED)
+        return self.state.iteration if going else 0
 
     @property
     def seconds(self) -> float | None:
@@ -43,7 +48,7 @@ class PlannedRun:
             return 0.0
         if self.speed is None:
             return None
-        return self.speed.seconds * max(0, self.iterations - self.state.iteration)
+        return self.speed.seconds * max(0, self.iterations - self.begun)
 
 
 @dataclass(frozen=True)
@@ -52,13 +57,15 @@ class Plan:
 
     Attributes:
         grid: Rows, tables and scale.
-        tables: Tables that would be rendered.
+        tables: Tables that the targets show.
+        figures: Figures that they show.
         runs: All runs that they need, those that are there included.
         jobs: Rule → how many jobs of it would start.
     """
 
     grid: Grid
     tables: tuple[str, ...]
+    figures: tuple[str, ...]
     runs: tuple[PlannedRun, ...]
     jobs: dict[str, int]
 
@@ -78,67 +85,36 @@ class Plan:
         return _total(run.disk for run in self.runs if run.to_train)
 
 
-def make_plan(grid: Grid, targets: Sequence[str], results: Path, costs: Costs) -> Plan:
+def make_plan(
+    grid: Grid,
+    targets: Sequence[str],
+    results: Path,
+    costs: Costs,
+    figures: Mapping[str, FigureFiles] | None = None,
+) -> Plan:
     """Plans the targets from the files that are there, without starting anything.
-
-    Runs whose settings changed are not told from those that are up to date: Snakemake does
-    (``snakemake -n``), and trains them again.
 
     Args:
         grid: Rows, tables and scale.
-        targets: As for Snakemake: ``all_tables``, ``table_<name>``, ``row_<name>``.
+        targets: As for Snakemake, see `gbss.grid.targets.ask`.
         results: Folder that the workflow writes to; records that stand there are used again.
         costs: What training takes.
+        figures: All figures of the scale by name.
 
     Raises:
         GbssError: A target is unknown.
     """
-    rows, tables = grid.chosen(targets)
+    asked = ask(grid, targets, results, figures or {})
+    jobs = started(asked.jobs, asked.files)
+    training = {job.place for job in jobs if job.rule == "train"}
     runs = []
-    for place in grid.places(rows):
+    for place in asked.places:
         speed = costs.speed(place.task, place.row)
         state = state_of(place, results, results, grid.settings(place))
-        iterations = grid.iterations(place.row)
-        runs.append(PlannedRun(place, state, speed, iterations, disk(place, speed)))
-    return Plan(grid, tuple(tables), tuple(runs), _jobs(grid, runs, tables, results))
-
-
-def _jobs(
-    grid: Grid, runs: Sequence[PlannedRun], tables: Sequence[str], results: Path
-) -> dict[str, int]:
-    """Jobs of each rule, in the order of the workflow."""
-    missing = [run for run in runs if not run.place.record(results).exists()]
-    training = [run for run in missing if not run.place.model.exists()]
-    used = {run.place.task for run in missing}
-    split = {name for name in used if not _is_split(name)}
-    drawn = {
-        name
-        for name in split
-        if tasks.get(name).drawing is not None and not (BUILD / "data" / name).exists()
-    }
-    backbone = BUILD / grid.scale.scale / "backbone.pth"
-    jobs = {
-        "draw": len(drawn),
-        "split": len(split),
-        "labels": len({run.place.task for run in training if _needs_labels(grid, run.place)}),
-        "pretrain": int(bool(training) and not backbone.exists()),
-        "train": len(training),
-        "detect": len(missing),
-        "evaluate": len(missing),
-        "publish": len(missing),
-        "table": len(tables),
-    }
-    return {rule: count for rule, count in jobs.items() if count}
-
-
-def _is_split(task: str) -> bool:
-    return (BUILD / "splits" / task / "labeled.json").exists()
-
-
-def _needs_labels(grid: Grid, place: Place) -> bool:
-    """Whether a run is trained with all labels, in a file that is yet to be written."""
-    written = (BUILD / "splits" / place.task / "all.json").exists()
-    return grid.experiments.rows[place.row].labels == "all" and not written
+        iterations, added = grid.iterations(place.row), disk(place, speed)
+        runs.append(PlannedRun(place, state, place in training, speed, iterations, added))
+    counts = Counter(job.rule for job in jobs)
+    return Plan(grid, asked.tables, asked.figures, tuple(runs), dict(counts))
 
 
 def _total(values: Iterable[float | None]) -> float | None:

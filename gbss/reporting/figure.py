@@ -150,25 +150,6 @@ def drawable(grid: Grid, results: Path) -> dict[str, tuple[Figure, Study]]:
     return found
 
 
-def row_targets(grid: Grid, targets: Sequence[str]) -> list[str]:
-    """Targets with the rows that they compare in the place of figures.
-
-    Args:
-        grid: Rows and scale.
-        targets: Of the workflow: ``all_figures``, ``figure_<name>`` or any other.
-    """
-    shown = {
-        f"figure_{name.replace('-', '_')}": its for name, its in drawable(grid, Path()).items()
-    }
-    found: dict[str, None] = {}
-    for target in targets:
-        its = shown if target == "all_figures" else {target: shown.get(target)}
-        for name, pair in its.items():
-            rows = [name] if pair is None else [f"row_{row.id}" for row in pair[1].rows]
-            found |= dict.fromkeys(row.replace("-", "_") for row in rows)
-    return list(found)
-
-
 def make(figure: Figure, study: Study, path: Path) -> str:
     """Writes a figure as csv, pdf and png.
 

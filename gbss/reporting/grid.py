@@ -61,10 +61,11 @@ def plan_text(plan: Plan, attempts: int | None = None) -> str:
     """
     scale = plan.grid.scale
     train = [run for run in plan.runs if run.to_train]
-    begun = [run for run in train if run.state.iteration]
+    begun = [run for run in train if run.begun]
     lines = [
         f"scale {scale.scale}: {scale.summary}",
         f"tables: {', '.join(plan.tables) or 'none'}",
+        *([f"figures: {', '.join(plan.figures)}"] if plan.figures else []),
         f"runs: {len(plan.runs)}, of them used as they are: {len(plan.runs) - len(train)}",
         f"to train: {len(train)}, of them from a checkpoint: {len(begun)}",
         f"jobs: {', '.join(f'{count} {rule}' for rule, count in plan.jobs.items()) or 'none'}",

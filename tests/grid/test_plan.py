@@ -32,16 +32,23 @@ def speeds(text):
     return path
 
 
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
 MEASURED = "small: {seconds_per_part: 0.4, source: a laptop, checkpoint_mb: 7, model_mb: 2.5}\n"
 
 
 def test_hours_and_disk_of_what_is_left(grid):
     costs = Costs(grid.scale, [], speeds(MEASURED))
+    for name in ("splits/mini-coco/labeled", "splits/mini-coco/unlabeled", "splits/mini-coco/val"):
+        touch(Path(f"build/{name}.json"))
+    touch(Path("build/demo/backbone.pth"))
     begun, done = grid.places([grid.experiments.rows["gbss"]])
     begun.checkpoints.mkdir(parents=True)
     (begun.checkpoints / "iter_0000250.pth").write_bytes(b"7" * 500_000)
-    done.folder.mkdir(parents=True)
-    done.model.touch()
+    touch(done.model)
     plan = make_plan(grid, ["table_solver"], RESULTS, costs)
     assert plan.tables == ("solver",)
     assert len(plan.runs) == 4

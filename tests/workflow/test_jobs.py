@@ -1,17 +1,22 @@
 """Which jobs a change starts; a stand-in for `gbss` writes the files that the rules want."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from gbss.experiments import load_experiments
 from gbss.grid import Grid
 from gbss.grid.cost import Costs
+from gbss.grid.place import results_of
 from gbss.grid.plan import make_plan
+from gbss.reporting.figure_files import figure_files
 from gbss.scales import load_scale
 
 STAND_IN = """#!/bin/bash
@@ -24,8 +29,10 @@ case $1 in
         new build/splits/$2/$name.json; done ;;
     labels) new build/splits/$2/all.json ;;
     pretrain) new build/$3/backbone.pth ;;
-    train) new $(run "$@")/model.pth ;;
-    detect) new $(run "$@")/detections.npz ;;
+    train) [ ! -e broken ] && new $(run "$@")/model.pth ;;
+    detect) [ ! -e blind ] && new $(run "$@")/detections.npz ;;
+    pseudo-labels) new $(run "$@")/pseudo_labels.npz ;;
+    class-logits) new $(run "$@")/class_logits.npz ;;
     record) new $9 ;;
     table) for suffix in md csv tex; do new $6/tables/$4/$2.$suffix; done ;;
     *) exit 1 ;;
@@ -50,7 +57,7 @@ class Checkout:
         stand_in.write_text(STAND_IN)
         stand_in.chmod(0o755)
 
-    def snakemake(self, *arguments):
+    def snakemake(self, *arguments, code=0):
         profile = ("--profile", "workflow/profiles/smoke")
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
@@ -61,7 +68,7 @@ class Checkout:
             cwd=self.folder,
         )
         said = done.stdout + done.stderr
-        assert done.returncode == 0, said
+        assert done.returncode == code, said
         return said
 
     def jobs(self, *arguments):
@@ -172,19 +179,83 @@ def test_a_published_figure_is_not_made_from_new_runs(repository, tmp_path):
     assert checkout.jobs(*config, "figure_gradient_norms")["train"] == 6
 
 
+def plan(checkout, *targets, scale="smoke", results=None):
+    """Rule → number of jobs, as `gbss plan` counts them."""
+    scale = load_scale(scale)
+    experiments = load_experiments(checkout.folder / "workflow/experiments.yaml")
+    grid, costs = Grid(scale, experiments), Costs(scale, [])
+    results = results or results_of(scale.scale)
+    return make_plan(grid, targets, results, costs, figure_files(grid, results)).jobs
+
+
 @pytest.mark.slow
 def test_a_plan_counts_the_jobs_of_snakemake(repository, tmp_path, monkeypatch):
     checkout = Checkout(repository, tmp_path)
     monkeypatch.chdir(tmp_path)
-    scale = load_scale("smoke")
-    grid, costs = Grid(scale, load_experiments()), Costs(scale, [])
-    results = tmp_path / "build/smoke/results"
+    targets = ("all_tables", "row_classifier_retraining", "all_figures", "report", "all")
+    counts = {target: plan(checkout, target) for target in targets}
+    assert counts == {target: checkout.jobs(target) for target in targets}
+    # A start is trained and no more; a figure of panels wants one run of each row.
+    first = {"draw": 1, "split": 1, "pretrain": 1, "train": 4}
+    runs = dict.fromkeys(("detect", "evaluate", "publish"), 2)
+    assert counts["row_classifier_retraining"] == first | runs
+    assert counts["all_figures"]["train"] == 19
+    assert counts["all"] == counts["report"]
+    assert counts["all"]["report"] == 1
 
-    def planned(*targets):
-        return make_plan(grid, targets, results, costs).jobs
-
-    assert planned("all_tables") == checkout.jobs("all_tables")
-    assert planned(*TARGETS) == checkout.jobs(*TARGETS)
+    assert plan(checkout, *TARGETS) == checkout.jobs(*TARGETS)
     checkout.snakemake("--cores", "2", "--quiet", "all", "--", "row_gbss", "row_gbss_beta_1")
-    assert planned(*TARGETS) == checkout.jobs(*TARGETS)
-    assert planned(*TARGETS)["train"] == 4
+    assert plan(checkout, *TARGETS) == checkout.jobs(*TARGETS)
+    assert plan(checkout, *TARGETS)["train"] == 4
+    assert plan(checkout, "all") == checkout.jobs("all")
+
+
+@pytest.mark.slow
+def test_a_plan_counts_the_jobs_of_a_clone_with_records(repository, tmp_path, monkeypatch):
+    checkout = Checkout(repository, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for name in ("results/runs/demo", "results/tables/demo"):
+        shutil.copytree(repository / name, tmp_path / name)
+    config = ("--config", "scale=demo", "results=results", "--")
+
+    def counts(target):
+        found = plan(checkout, target, scale="demo", results=Path("results"))
+        assert found == checkout.jobs(*config, target), target
+        return found
+
+    counts("all_tables")
+    counts("all")
+    assert counts("table_beta") == {}
+    # A row that has changed since its records were published is trained again.
+    checkout.edit("workflow/experiments.yaml", "    beta: 0.3\n", "    beta: 0.4\n")
+    first = {"draw": 1, "split": 1, "pretrain": 1}
+    runs = dict.fromkeys(("train", "detect", "evaluate", "publish"), 3)
+    assert counts("table_beta") == first | runs | {"table": 1}
+
+
+@pytest.mark.slow
+def test_a_changed_row_whose_training_failed_is_trained_again(finished, monkeypatch):
+    monkeypatch.chdir(finished.folder)
+    experiments = "workflow/experiments.yaml"
+    load = partial(load_experiments, finished.folder / experiments)
+    settings = load_scale("smoke").settings(load().rows["gbss-beta-03"])
+    places = Grid(load_scale("smoke"), load()).places([load().rows["gbss-beta-03"]])
+    for place in places:
+        for path in (place.manifest, place.evaluated, place.record(results_of("smoke"))):
+            path.write_text(json.dumps({"settings": settings}))
+    finished.snakemake("--cores", "2", "--quiet", "all", "--", *TARGETS)
+    assert finished.jobs(*TARGETS) == plan(finished, *TARGETS) == {}
+
+    finished.edit(experiments, "    beta: 0.3\n", "    beta: 0.4\n")
+    assert finished.jobs(*TARGETS) == plan(finished, *TARGETS) == one_row(1)
+    (finished.folder / "broken").touch()
+    finished.snakemake("--cores", "2", "--quiet", "all", "--", *TARGETS, code=1)
+    assert finished.jobs(*TARGETS) == plan(finished, *TARGETS) == one_row(1)
+    # Now it is the detection that fails, and what is trained stays.
+    (finished.folder / "broken").rename(finished.folder / "blind")
+    finished.snakemake("--cores", "2", "--quiet", "all", "--", *TARGETS, code=1)
+    changed = load_scale("smoke").settings(load().rows["gbss-beta-03"])
+    for place in places:
+        place.manifest.write_text(json.dumps({"settings": changed}))
+    assert finished.jobs(*TARGETS) == plan(finished, *TARGETS)
+    assert plan(finished, *TARGETS) == {k: n for k, n in one_row(1).items() if k != "train"}

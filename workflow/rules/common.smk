@@ -56,14 +56,13 @@ def fetch_command(task):
 
 
 def runs_of(rows):
-    """Published records of rows at this scale that a job makes or has made here."""
-    here, results = GRID.places(rows), Path(RESULTS)
-    return [place.record(results) for place in here if not GRID.is_kept(place, results)]
+    """What a target asks for that shows all runs of rows."""
+    return GRID.asked(rows, Path(RESULTS))
 
 
 def records_of_table(wildcards):
     """Records of all rows of a table, but for those that were published elsewhere."""
-    return runs_of(EXPERIMENTS.rows_of(wildcards.table))
+    return GRID.records(EXPERIMENTS.rows_of(wildcards.table), Path(RESULTS))
 
 
 def kept_records(wildcards):
@@ -170,33 +169,14 @@ def shown(wildcards):
     ]
 
 
-def files_of_figure(wildcards):
-    """What a figure is made from: files of all planned runs, and annotations.
-
-    One that was published with runs from elsewhere is made from its own numbers.
-    """
-    figure, study = FIGURES[wildcards.figure]
-    if is_drawn_elsewhere(wildcards.figure):
-        return []
-    runs = 1 if figure.one_seed else None
-    places = [place for row in study.rows for place in study.places(row)[:runs]]
-    # A log is no output of its own: it is there when the weights are.
-    files = [
-        place.model if need is Need.LOG else study.file(need, place)
-        for need in figure.needs
-        for place in places
-    ]
-    return files + study.annotations(figure.needs)
+def made_from(wildcards):
+    """Input function: what a figure is made from."""
+    return files_of(wildcards.figure, *FIGURES[wildcards.figure], GRID).inputs
 
 
-def is_drawn_elsewhere(name):
-    """Whether a figure's numbers are here, but not all of the runs that it was made from."""
-    _, study = FIGURES[name]
-    places = [place for row in study.rows for place in study.places(row)]
-    numbers = Path(f"{FIGURE.format(figure=name)}.csv")
-    return numbers.exists() and any(
-        GRID.is_kept(place, Path(RESULTS)) for place in places
-    )
+def figure_of(name):
+    """What a target asks for that shows a figure."""
+    return files_of(name, *FIGURES[name], GRID).asked(GRID, Path(RESULTS))
 
 
 def drawn(wildcards):

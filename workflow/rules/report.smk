@@ -75,7 +75,7 @@ rule all_tables:
 # figure whose runs are elsewhere is drawn again from its numbers.
 rule figure:
     input:
-        files_of_figure,
+        made_from,
     output:
         f"{FIGURE}.pdf",
         report(
@@ -109,7 +109,7 @@ for name in FIGURES:
         name:
             f"figure_{name.replace('-', '_')}"
         input:
-            multiext(FIGURE.format(figure=name), ".pdf", ".png"),
+            figure_of(name),
         localrule: True
         message:
             f"the figure {name} is up to date"
@@ -118,7 +118,7 @@ for name in FIGURES:
 rule all_figures:
     input:
         data_of_all,
-        [multiext(FIGURE.format(figure=name), ".pdf", ".png") for name in FIGURES],
+        [figure_of(name) for name in FIGURES],
     localrule: True
     message:
         f"all figures of the scale {SCALE.scale} are up to date"

@@ -10,6 +10,7 @@ from gbss.cli import main
 from gbss.errors import GbssError
 from gbss.experiments import load_experiments
 from gbss.grid import Grid
+from gbss.grid.targets import ask
 from gbss.reporting.compared import PREFIXES, compared_rows
 from gbss.reporting.figure import (
     drawable,
@@ -17,9 +18,9 @@ from gbss.reporting.figure import (
     figures,
     make,
     path_of,
-    row_targets,
     study_of,
 )
+from gbss.reporting.figure_files import figure_files
 from gbss.reporting.numbers import shown_classes, shown_in_words
 from gbss.reporting.plotting import seeds_in_words
 from gbss.scales import load_scale
@@ -131,13 +132,20 @@ def test_the_number_of_seeds_stands_above_the_figure(world):
     assert seeds_in_words(fewer, study) == "seeds: Soft Teacher + RFS 2, GbSS 1"
 
 
-def test_a_plan_for_figures_names_their_rows():
+def test_a_target_names_the_runs_of_figures(tmp_path):
     grid = Grid(load_scale("demo"), load_experiments())
-    targets = row_targets(grid, ["figure_gradients_of_a_class", "table_headline", "row_gbss"])
-    assert targets == ["row_soft_teacher_rfs", "row_gbss_gbr", "table_headline", "row_gbss"]
-    every = row_targets(grid, ["all_figures"])
-    assert {"row_daso", "row_lvis_gbss", "row_objects365_soft_teacher_rfs"} <= set(every)
-    grid.chosen(every)
+    known = figure_files(grid, tmp_path)
+
+    def rows(*targets):
+        return {row.id for row in ask(grid, targets, tmp_path, known).rows(grid)}
+
+    assert rows("figure_gradients_of_a_class") == {"soft-teacher-rfs", "gbss-gbr"}
+    assert {"daso", "lvis-gbss", "objects365-soft-teacher-rfs"} <= rows("all_figures")
+    # One run of each row is enough for panels.
+    asked = ask(grid, ["figure_qualitative_objects365"], tmp_path, known)
+    assert [place.seed for place in asked.places] == [1] * 4
+    with pytest.raises(GbssError, match="did you mean 'figure_gradient_norms'"):
+        rows("figure_gradient_norm")
 
 
 def test_a_run_of_other_settings_is_refused(world):
