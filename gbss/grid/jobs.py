@@ -45,8 +45,9 @@ def jobs_of(grid: Grid, results: Path) -> Iterator[Job]:
         grid: Rows, tables and scale.
         results: Folder that the workflow writes to.
     """
-    for task in dict.fromkeys(grid.scale.tasks.values()):
-        yield from _of_task(task)
+    rules = ("draw", "split", "labels")
+    of_tasks = [job for task in dict.fromkeys(grid.scale.tasks.values()) for job in _of_task(task)]
+    yield from sorted(of_tasks, key=lambda job: rules.index(job.rule))
     backbone = BUILD / grid.scale.scale / "backbone.pth"
     yield Job("pretrain", (backbone,))
     for place in grid.places(grid.rows()):
