@@ -18,7 +18,7 @@ from gbss import tasks
 from gbss.configs.detectors import DETECTORS, small_backbone
 from gbss.data import Drawing, crops
 from gbss.detection.checkpoints import read_data, write_checkpoint
-from gbss.errors import Faults, GbssError, fail
+from gbss.errors import Faults, fail
 
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
@@ -79,20 +79,10 @@ def pretrain(settings: Mapping[str, Any], detector: str, path: Path) -> None:
 
 def _fetch(source: str) -> dict[str, Tensor]:
     path = Path(source).expanduser()
-    try:
-        if path.is_file():
-            loaded = read_data(path, "name another file, or one that is downloaded again")
-        else:
-            loaded = CheckpointLoader.load_checkpoint(source, map_location="cpu")
-    except GbssError:
-        raise
-    except Exception as error:
-        raise fail(
-            f"pretraining.checkpoint: {source}",
-            found=f"{type(error).__name__}: {error}",
-            expected="a checkpoint that can be read or downloaded",
-            fix="download it on a machine with a network and give the path of the file",
-        ) from error
+    if path.is_file():
+        loaded = read_data(path, "name another file, or one that is downloaded again")
+    else:
+        loaded = _download(source)
     state = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else loaded
     if not isinstance(state, Mapping):
         raise fail(
@@ -105,6 +95,18 @@ def _fetch(source: str) -> dict[str, Tensor]:
         key if str(key).startswith("backbone.") else f"backbone.{key}": value
         for key, value in state.items()
     }
+
+
+def _download(source: str) -> Any:
+    try:
+        return CheckpointLoader.load_checkpoint(source, map_location="cpu")
+    except Exception as error:
+        raise fail(
+            f"pretraining.checkpoint: {source}",
+            found=f"{type(error).__name__}: {error}",
+            expected="a checkpoint that can be read or downloaded",
+            fix="download it on a machine with a network and give the path of the file",
+        ) from error
 
 
 def _check_fit(state: Mapping[str, Tensor], detector: str) -> None:
