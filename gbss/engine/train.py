@@ -14,7 +14,7 @@ import cv2
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
-from mmengine.dist import init_dist, is_main_process
+from mmengine.dist import get_world_size, init_dist, is_main_process
 from mmengine.runner import Runner
 
 from gbss.configs.resolve import processes, resolve
@@ -191,6 +191,7 @@ def _finish(run: Run, runner: Runner) -> None:
         "iterations": runner.iter,
         "seconds": runner.message_hub.get_info(SECONDS),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "processes": get_world_size(),
     }
     write_json(run.manifest, manifest)
     last = read_checkpoint(checkpoint_path(run.folder, run.scale.schedule.iterations))

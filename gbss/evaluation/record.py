@@ -50,7 +50,7 @@ def build(
         model: Which of the two detectors was evaluated.
         settings: The resolved settings of the run, plain JSON.
         versions: Package → version.
-        training: Iterations, seconds and device.
+        training: Iterations, seconds, device and processes.
         inputs: Relative path → SHA-256 of each annotation file used.
         per_class: The result of `gbss.evaluation.per_class.evaluate`.
         groups: The groups of the task: group name → class names.

@@ -18,11 +18,16 @@ class Run(TypedDict):
 
 
 class Training(TypedDict):
-    """The training of a run; ``seconds`` is wall-clock time over all its restarts."""
+    """The training of a run.
+
+    ``seconds`` is wall-clock time over all its restarts, ``processes`` the number that trained
+    together at the last of them; earlier records do not have it.
+    """
 
     iterations: int
     seconds: float
     device: str
+    processes: NotRequired[int]
 
 
 class ClassNumbers(TypedDict):
@@ -124,7 +129,13 @@ SCHEMA = _object(
     digest=_SHA256,
     settings={"type": "object"},
     versions={"type": "object", "additionalProperties": _TEXT},
-    training=_object(iterations=_COUNT, seconds={"type": "number", "minimum": 0}, device=_TEXT),
+    training=_object(
+        "processes",
+        iterations=_COUNT,
+        seconds={"type": "number", "minimum": 0},
+        device=_TEXT,
+        processes={"type": "integer", "minimum": 1},
+    ),
     inputs={"type": "object", "additionalProperties": _SHA256},
     images={"type": "integer", "minimum": 1},
     per_class={

@@ -78,8 +78,9 @@ class Costs:
     def speed(self, task: str, row: str) -> Speed | None:
         """What training a row takes; None if nothing says so.
 
-        The row's own records come first, then those of other rows of the scale, then the file. Of a
-        record nobody knows how many processes trained it: those of the scale, it is assumed.
+        The row's own records come first, then those of other rows of the scale, then the file. A
+        record that does not say how many processes trained it was made with those of the scale, it
+        is assumed.
         """
         measured = self._measured
         sizes = (measured.checkpoint_mb, measured.model_mb) if measured else (None, None)
@@ -89,7 +90,8 @@ class Costs:
         return measured
 
     def _of_records(self, pattern: str) -> list[float]:
-        """Seconds per iteration of the records that can be read, one for each run."""
+        """Seconds per iteration, for the scale's processes, of the records that can be read."""
+        processes = layout(self.scale).processes
         found: dict[Path, float] = {}
         for root in self._roots:
             folder = root / "runs" / self.scale.scale
@@ -100,7 +102,9 @@ class Costs:
                     continue  # `gbss status` and the tables tell what is wrong with it
                 if training["iterations"]:
                     seconds = training["seconds"] / training["iterations"]
-                    found.setdefault(path.relative_to(folder), seconds)
+                    # The same parts of a batch, shared by other processes.
+                    share = training.get("processes", processes) / processes
+                    found.setdefault(path.relative_to(folder), seconds * share)
         return list(found.values())
 
 

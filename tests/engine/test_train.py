@@ -126,6 +126,7 @@ def test_a_run_leaves_its_settings_and_becomes_a_record(run_in, tmp_path):
     record(run, tmp_path / "record.json")
     published = run_record.read(tmp_path / "record.json")
     assert published["run"] == run.name
+    assert published["training"]["processes"] == 1
     assert set(published["inputs"]) == {"labeled", "unlabeled", "backbone", "val"}
     assert published["groups"]["minority"]["classes"] == 4
 

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,6 +131,21 @@ def test_a_rows_own_records_come_first_then_those_of_others(grid, repository):
     assert "records of other rows" in others.source
     assert 0.01 < own.seconds != others.seconds
     assert (own.checkpoint_mb, own.model_mb) == (7, 2.5)
+
+
+def test_a_record_of_other_processes_counts_for_those_of_the_scale(grid, repository):
+    place = Path("runs/demo/mini-coco/gbss/seed-1.json")
+    content = json.loads((repository / "results" / place).read_text())
+    content["training"] |= {"iterations": 1000, "seconds": 300.0, "processes": 3}
+    path = "elsewhere" / place
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(content))
+    batch = replace(grid.scale.batch, parts=6)
+    train = replace(grid.scale.resources["train"], processes=2)
+    scale = replace(grid.scale, batch=batch, resources={**grid.scale.resources, "train": train})
+    costs = Costs(scale, [Path("elsewhere")], speeds(MEASURED))
+    # 6 parts: 2 for each of three processes, 3 for each of two.
+    assert costs.speed("mini-coco", "gbss").seconds == pytest.approx(0.45)
 
 
 def test_a_broken_file_of_speeds_is_refused_with_all_its_faults(grid):

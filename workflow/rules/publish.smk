@@ -16,4 +16,4 @@ rule publish:
     message:
         "publishing the record of {wildcards.row}, seed {wildcards.seed}, on {wildcards.task}"
     shell:
-        "cp {input:q} {output:q} 2> {log:q}"
+        "(cp {input:q} {output:q}.part && mv {output:q}.part {output:q}) 2> {log:q}"
