@@ -153,14 +153,19 @@ def test_a_disturbed_workflow_ends_like_one_that_was_left_alone(start, scale, tm
     assert start(disturbed, *target).wait() == 0, (disturbed / "said.log").read_text()
     assert start(alone, *target).wait() == 0, (alone / "said.log").read_text()
 
-    repeated = 0
+    repeated, starts = 0, Counter()
     for row in ("gbss", "gbss-direct"):
         runs = [folder / f"build/long/runs/mini-coco/{row}/seed-1" for folder in (disturbed, alone)]
         counts = _iterations(runs[0])
         assert sorted(counts) == sorted(_iterations(runs[1])) == list(range(1, ITERATIONS + 1))
         repeated += counts.total() - ITERATIONS
+        for folder, run in zip((disturbed, alone), runs, strict=True):
+            starts[folder] += len([*run.glob("2*.py")])
         first, second = (read_checkpoint(run / "model.pth")["state_dict"] for run in runs)
         assert all(torch.equal(first[name], second[name]) for name in second)
+    # The last disturbance may have met both trainings.
+    assert starts[alone] == 2
+    assert starts[disturbed] in (6, 7)
     # Of these only SIGKILL leaves a training no time for a checkpoint.
     assert repeated <= INTERVAL
     results = "build/long/results/tables/long"
