@@ -52,16 +52,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a run ended by its own fault.
+    """Why a run, or a later step of it, failed.
 
     Attributes:
         error: The message.
         iteration: Finished iterations.
-        identity: Of the run, see `gbss.engine.run.Run.identity`: the run is not started again as
-            long as it has this one. None: the fault is looked for again at each start.
+        identity: Of the run, see `gbss.engine.run.Run.identity`; None: nobody knows yet.
         time: When it failed, in seconds since the epoch.
         host: Where.
         job: Slurm's job id; None outside of Slurm.
+        stops: Whether a run of this identity is not started again: it would end as it did. After a
+            crash it is, as the cause may be gone.
     """
 
     error: str
@@ -70,6 +71,7 @@ class Failure:
     time: float
     host: str
     job: str | None
+    stops: bool = True
 
 
 def here() -> dict[str, Any]:
@@ -98,9 +100,11 @@ def mark(folder: Path, state: State, iteration: int) -> None:
         write_progress(folder, replace(progress, state=state, iteration=iteration, **now))
 
 
-def write_failure(folder: Path, error: str, iteration: int, identity: str | None) -> None:
+def write_failure(
+    folder: Path, error: str, iteration: int, identity: str | None, *, stops: bool = True
+) -> None:
     """Writes ``failed.json``."""
-    _write(folder / FAILURE, Failure(error, iteration, identity, **here()))
+    _write(folder / FAILURE, Failure(error, iteration, identity, stops=stops, **here()))
 
 
 def read_failure(folder: Path) -> Failure | None:

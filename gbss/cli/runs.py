@@ -124,15 +124,20 @@ def _claim(options: argparse.Namespace) -> None:
 def _detect(options: argparse.Namespace) -> None:
     _claim(options)
     from gbss.engine.detect import detect
+    from gbss.engine.failures import after_training
 
     run = _run(options)
-    detect(run, run.detections)
+    with after_training(run.folder, run.scale.schedule.iterations):
+        detect(run, run.detections)
 
 
 def _record(options: argparse.Namespace) -> None:
+    from gbss.engine.failures import after_training
     from gbss.engine.record import record
 
-    record(_run(options), options.output)
+    run = _run(options)
+    with after_training(run.folder, run.scale.schedule.iterations):
+        record(run, options.output)
 
 
 def _pseudo_labels(options: argparse.Namespace) -> None:

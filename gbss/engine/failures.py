@@ -1,4 +1,4 @@
-"""A run that failed by its own fault is not started again until something has changed."""
+"""Why a run failed, in one place; by its own fault it is not started again unchanged."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gbss.errors import GbssError, fail
+from gbss.errors import GbssError, Stopped, fail
+from gbss.grid.place import MODEL
 from gbss.notes import FAILURE, clear_failure, read_failure, write_failure
 
 
 @contextmanager
 def recorded(folder: Path, identity: str | None, iteration: Callable[[], int]) -> Iterator[None]:
-    """Leaves ``failed.json`` if the block ends with one of our own errors: NaN, bad data.
+    """Leaves ``failed.json`` if the block ends with an error.
 
-    Whatever else ends it - a signal, a lost node, no memory, a GPU's error, a full disk - may be
-    gone at the next attempt, so it is not recorded.
+    One of our own - NaN, bad data - would come again, so it stops the next attempt. Whatever else
+    it is - no memory, a GPU's error, a full disk - may be gone then: it is told, and stops nothing.
 
     Args:
         folder: Of the run.
-        identity: Of the run; None: the fault was found before training, and is at each start.
+        identity: Of the run; None: nobody knows yet, and the next attempt finds the error again.
         iteration: How many iterations are finished.
     """
     try:
@@ -28,8 +29,37 @@ def recorded(folder: Path, identity: str | None, iteration: Callable[[], int]) -
     except GbssError as error:
         # A loading process hands its error on as text, behind its whole traceback.
         text = str(error).rsplit("GbssError: ", 1)[-1].strip()
-        write_failure(folder, text, iteration(), identity)
+        before = read_failure(folder)
+        # An image that cannot be found now is no reason to train again what ended in NaN.
+        if identity is not None or before is None or before.identity is None or not before.stops:
+            write_failure(folder, text, iteration(), identity)
         raise
+    except Stopped:
+        raise
+    except Exception as error:
+        # The first one: processes that lose another one fail in turn, of that alone.
+        if read_failure(folder) is None:
+            text = f"{type(error).__name__}: {error}"
+            write_failure(folder, text, iteration(), identity, stops=False)
+        raise
+
+
+@contextmanager
+def after_training(folder: Path, iterations: int) -> Iterator[None]:
+    """Leaves ``failed.json`` if a later step of a finished run fails; forgets an earlier failure.
+
+    Of a run that is not finished its training tells, and nothing else.
+
+    Args:
+        folder: Of the run.
+        iterations: Of its training.
+    """
+    if not (folder / MODEL).exists():
+        yield
+        return
+    clear_failure(folder)
+    with recorded(folder, None, lambda: iterations):
+        yield
 
 
 def refuse_repetition(folder: Path, identity: str, *, again: bool) -> None:
@@ -44,7 +74,7 @@ def refuse_repetition(folder: Path, identity: str, *, again: bool) -> None:
         GbssError: It failed with this identity.
     """
     failure = read_failure(folder)
-    if failure is None or again or failure.identity != identity:
+    if failure is None or again or not failure.stops or failure.identity != identity:
         clear_failure(folder)
         return
     when = datetime.fromtimestamp(failure.time, UTC).isoformat(sep=" ", timespec="minutes")

@@ -64,7 +64,10 @@ def train(run: Run, *, again: bool = False) -> None:
     if config.launcher != "none":
         check_parts(run)
         patient = join_processes(config)
-    with locked(run.folder, "training") if is_main_process() else nullcontext():
+    with (
+        locked(run.folder, "training") if is_main_process() else nullcontext(),
+        recorded(run.folder, None, lambda: 0),
+    ):
         found: list[Any] = [_prepare(run, config, again=again) if is_main_process() else None]
         if patient is not None:
             dist.broadcast_object_list(found, group=patient)
@@ -86,12 +89,13 @@ def _train(run: Run, config: Config, identity: str) -> None:
             with recorded(run.folder, identity, lambda: runner.iter if runner else 0):
                 runner = Runner.from_cfg(config)
                 runner.train()
+                if is_main_process():
+                    _finish(run, runner)
         except Stopped:
             if is_main_process():
                 mark(run.folder, "stopped", checkpoint_iteration(run.folder))
             raise
         if is_main_process():
-            _finish(run, runner)
             mark(run.folder, "finished", runner.iter)
 
 
@@ -123,11 +127,9 @@ def quiet() -> None:
 
 def _prepare(run: Run, config: Config, *, again: bool) -> tuple[Path | None, str]:
     """Checks the inputs and makes the run's folder ready; what to resume from, and its identity."""
-    with recorded(run.folder, None, lambda: 0):
-        identity = run.identity(plain(config))
+    identity = run.identity(plain(config))
     refuse_repetition(run.folder, identity, again=again)
-    with recorded(run.folder, None, lambda: 0):
-        check_inputs(run)
+    check_inputs(run)
     checkpoint = prepare(run, plain(config), identity)
     config.dump(str(run.folder / "config.py"))
     return checkpoint, identity

@@ -65,7 +65,7 @@ class Place:
 
     @property
     def failure(self) -> Path:
-        """Why it stopped, if by a fault of its own."""
+        """Why it failed, if it did."""
         return self.folder / FAILURE
 
     @property

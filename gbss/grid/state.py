@@ -12,7 +12,7 @@ from typing import Any
 
 from gbss.errors import GbssError
 from gbss.evaluation import record as run_record
-from gbss.grid.grid import fits
+from gbss.grid.grid import Grid, fits
 from gbss.grid.place import Place
 
 SILENT = 600.0
@@ -79,6 +79,9 @@ def state_of(
 ) -> State:
     """Looks at the files of a run; those that were made with other settings do not count.
 
+    What was done here comes first: a record that came with the repository says nothing of a run
+    that is at work or has failed here.
+
     Args:
         place: Which run.
         published: Folder of the records that are kept in the repository, ``results``.
@@ -86,28 +89,54 @@ def state_of(
         settings: What runs of the row are made with today, see `gbss.grid.Grid.settings`.
         now: Seconds since the epoch; default: the clock.
     """
-    outdated = False
-    for kind, root in ((Kind.PUBLISHED, published), (Kind.EVALUATED, results)):
-        if (path := place.record(root)).exists():
-            if (state := _of_record(kind, path, settings)).kind is not Kind.OUTDATED:
-                return state
-            outdated = True
+    own = Kind.PUBLISHED if results == published else Kind.EVALUATED
+    folder = _of_folder(place, settings, time.time() if now is None else now)
+    if folder is not None and folder.kind in (Kind.RUNNING, Kind.FAILED):
+        return folder
+    found = (
+        _of_record(own, place.record(results), settings),
+        folder,
+        _of_record(Kind.PUBLISHED, place.record(published), settings),
+    )
+    known = [state for state in found if state is not None]
+    fitting = (state for state in known if state.kind is not Kind.OUTDATED)
+    return next(fitting, known[0] if known else State(Kind.MISSING))
+
+
+def state_in(grid: Grid, place: Place, published: Path, results: Path) -> State:
+    """The state of a run with the settings of today; a second stage needs its first to be of them.
+
+    Args:
+        grid: Rows and scale.
+        place: Which run.
+        published: As for `state_of`.
+        results: As for `state_of`.
+    """
+    state = state_of(place, published, results, grid.settings(place))
+    old = state.kind.finished and grid.starts_from_outdated(place, results)
+    return State(Kind.OUTDATED) if old else state
+
+
+def _of_folder(place: Place, settings: Mapping[str, Any], now: float) -> State | None:
+    """What a run's own folder tells; None if it was not begun."""
     manifest, failure = _read(place.manifest), _read(place.failure)
     if not fits(manifest.get("settings", settings), settings):
         if place.failure.exists() and failure.get("identity") != manifest.get("identity"):
             return _of_failure(place, failure)
         return State(Kind.OUTDATED)
+    if place.failure.exists():
+        return _of_failure(place, failure)
     if place.model.exists():
         training = manifest.get("training", {})
         iterations = training.get("iterations", 0)
         return State(Kind.TRAINED, iterations, total=iterations, seconds=training.get("seconds"))
-    if place.failure.exists():
-        return _of_failure(place, failure)
-    state = _of_training(place, time.time() if now is None else now)
-    return State(Kind.OUTDATED) if outdated and state.kind is Kind.MISSING else state
+    return _of_training(place, now)
 
 
-def _of_record(kind: Kind, path: Path, settings: Mapping[str, Any]) -> State:
+def _of_record(kind: Kind, path: Path, settings: Mapping[str, Any]) -> State | None:
+    """What a record tells; None if there is none."""
+    if not path.exists():
+        return None
     try:
         record = run_record.read(path)
     except GbssError as error:
@@ -125,16 +154,22 @@ def _of_record(kind: Kind, path: Path, settings: Mapping[str, Any]) -> State:
 
 
 def _of_failure(place: Place, failure: Mapping[str, Any]) -> State:
+    """Why it failed, and what of it was saved."""
     reason = str(failure.get("error", f"{place.failure} cannot be read"))
-    return State(Kind.FAILED, failure.get("iteration", 0), reason=reason)
+    saved = failure.get("iteration", 0) if place.model.exists() else _saved(place)
+    return State(Kind.FAILED, saved, reason=reason)
 
 
-def _of_training(place: Place, now: float) -> State:
-    """A run without final weights: it runs, was stopped, or has not begun."""
+def _saved(place: Place) -> int:
+    return max((_iteration(path) for path in place.checkpoints.glob("iter_*.pth")), default=0)
+
+
+def _of_training(place: Place, now: float) -> State | None:
+    """A run without final weights: it runs or was stopped; None if it was not begun."""
     progress = _read(place.progress)
-    saved = max((_iteration(path) for path in place.checkpoints.glob("iter_*.pth")), default=0)
+    saved = _saved(place)
     if not progress:
-        return State(Kind.STOPPED, saved) if saved else State(Kind.MISSING)
+        return State(Kind.STOPPED, saved) if saved else None
     alive = progress.get("state") == "training" and now - progress.get("time", 0.0) < SILENT
     job = progress.get("job")
     return State(

@@ -74,24 +74,54 @@ def test_progress_that_is_being_written_is_no_error():
 def test_a_failure_tells_its_reason():
     checkpoints(400)
     PLACE.failure.write_text(json.dumps({"error": "loss is not finite", "iteration": 480}))
-    assert look() == State(Kind.FAILED, 480, reason="loss is not finite")
+    # What was not saved is lost.
+    assert look() == State(Kind.FAILED, 400, reason="loss is not finite")
     PLACE.failure.write_text("{")
     assert "failed.json cannot be read" in look().reason
 
 
-def test_final_weights_count_more_than_an_old_failure():
+def test_final_weights_are_a_trained_run_and_a_failure_beside_them_is_of_a_later_step():
     checkpoints(1600)
-    PLACE.failure.write_text(json.dumps({"error": "disk full", "iteration": 480}))
     PLACE.model.touch()
     PLACE.manifest.write_text(json.dumps({"training": {"iterations": 1600, "seconds": 240.5}}))
     state = look()
     assert (state.kind, state.iteration, state.seconds) == (Kind.TRAINED, 1600, 240.5)
+    PLACE.failure.write_text(json.dumps({"error": "no val.json", "iteration": 1600}))
+    assert look() == State(Kind.FAILED, 1600, reason="no val.json")
+
+
+def test_a_record_that_came_along_does_not_hide_what_happens_here(repository):
+    kept = PLACE.record(Path("results"))
+    kept.parent.mkdir(parents=True)
+    shutil.copy(PLACE.record(repository / "results"), kept)
+    assert look().kind is Kind.PUBLISHED
+    checkpoints(400)
+    assert look() == State(Kind.STOPPED, 400)
+    PLACE.progress.write_text(json.dumps(PROGRESS))
+    assert look().kind is Kind.RUNNING
+    PLACE.failure.write_text(json.dumps({"error": "loss is not finite", "iteration": 480}))
+    assert look() == State(Kind.FAILED, 400, reason="loss is not finite")
+    PLACE.failure.unlink()
+    PLACE.model.touch()
+    assert look().kind is Kind.TRAINED
+    own = PLACE.record(Path("build/demo/results"))
+    own.parent.mkdir(parents=True)
+    shutil.copy(kept, own)
+    assert look().kind is Kind.EVALUATED
+    # Where the workflow writes to the same folder, there is one record.
+    here = (PLACE, Path("results"), Path("results"), SETTINGS)
+    assert state_of(*here, now=NOW).kind is Kind.PUBLISHED
+    # It may be made again, as for a figure; how that goes counts more than the old record.
+    PLACE.model.unlink()
+    assert state_of(*here, now=NOW).kind is look().kind is Kind.RUNNING
+    PLACE.failure.write_text(json.dumps({"error": "no image", "iteration": 9}))
+    assert state_of(*here, now=NOW).kind is look().kind is Kind.FAILED
 
 
 def test_records_tell_their_ap(repository):
     published = PLACE.record(repository / "results")
     record = run_record.read(published)
-    for root, kind in (("build/demo/results", Kind.EVALUATED), ("results", Kind.PUBLISHED)):
+    for root, kind in (("results", Kind.PUBLISHED), ("build/demo/results", Kind.EVALUATED)):
         here = PLACE.record(Path(root))
         here.parent.mkdir(parents=True)
         shutil.copy(published, here)
@@ -120,19 +150,20 @@ def test_a_changed_row_is_as_far_as_its_new_run(repository):
     PLACE.manifest.write_text(json.dumps({"identity": "old", "settings": SETTINGS}))
     PLACE.model.touch()
     assert look(CHANGED) == State(Kind.OUTDATED)
-    assert look().kind is Kind.PUBLISHED
+    assert look().kind is Kind.TRAINED
     PLACE.model.unlink()
     PLACE.progress.write_text(json.dumps(PROGRESS | {"state": "finished"}))
     PLACE.failure.write_text(json.dumps({"error": "disk", "iteration": 9, "identity": "old"}))
     assert look(CHANGED) == State(Kind.OUTDATED)
     PLACE.failure.write_text(json.dumps({"error": "no image", "identity": None}))
-    assert look(CHANGED) == State(Kind.FAILED, reason="no image")
+    assert look(CHANGED) == State(Kind.FAILED, 1600, reason="no image")
     PLACE.failure.unlink()
 
     PLACE.manifest.write_text(json.dumps({"identity": "new", "settings": CHANGED}))
     PLACE.progress.write_text(json.dumps(PROGRESS))
     assert (look(CHANGED).kind, look(CHANGED).iteration) == (Kind.RUNNING, 730)
     PLACE.failure.write_text(json.dumps({"error": "NaN", "iteration": 731, "identity": "new"}))
-    assert look(CHANGED) == State(Kind.FAILED, 731, reason="NaN")
+    assert look(CHANGED) == State(Kind.FAILED, 1600, reason="NaN")
+    PLACE.failure.unlink()
     PLACE.model.touch()
     assert look(CHANGED).kind is Kind.TRAINED
