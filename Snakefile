@@ -10,6 +10,8 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
+from snakemake_interface_executor_plugins.settings import ExecMode
+
 from gbss import slurm, tasks
 from gbss.errors import GbssError, fail, nearest
 from gbss.experiments import load_experiments
@@ -18,13 +20,14 @@ from gbss.grid import Grid, Place
 from gbss.grid.place import results_of
 from gbss.reporting.figure import drawable
 from gbss.reporting.figure_files import files_of
-from gbss.scales import load_scale
+from gbss.scales import load_scale, with_seeds
 
-for key in set(config) - {"scale", "task", "results"}:
+KEYS = ["scale", "task", "results", "seeds"]
+for key in set(config) - {*KEYS}:
     raise fail(
         f"--config {key}",
         found="an unknown key",
-        expected=nearest(key, ["scale", "task", "results"]),
+        expected=nearest(key, KEYS),
         fix="correct the spelling; settings of a scale stand in workflow/config",
     )
 
@@ -32,6 +35,9 @@ SCALE_NAME = config.get("scale", "paper")
 # A task that takes the place of those of the scale: one of your own, for instance.
 TASK = config.get("task")
 SCALE = load_scale(SCALE_NAME, TASK)
+# Some of its seeds, for a first look: `--config seeds=1`. More can follow; nothing is trained twice.
+if "seeds" in config:
+    SCALE = with_seeds(SCALE, config["seeds"])
 # Where records and tables go. Under build/ unless `results=results` is asked for: a demo reproduces
 # the published numbers beside them instead of replacing them.
 RESULTS = config.get("results", str(results_of(SCALE.scale)))
@@ -58,13 +64,28 @@ include: "workflow/rules/publish.smk"
 include: "workflow/rules/report.smk"
 
 
+# Neither hook is for the jobs themselves, which start Snakemake, too.
 onstart:
-    # Not in the jobs themselves, which start Snakemake, too.
-    if workflow.executor_plugin.name == "slurm":
-        import snakemake_executor_plugin_slurm
+    if workflow.exec_mode == ExecMode.DEFAULT:
+        slurm.alone_in(Path.cwd())
+        if workflow.executor_plugin.name == "slurm":
+            import snakemake_executor_plugin_slurm
 
-        slurm.wait_for_controller(snakemake_executor_plugin_slurm)
-        slurm.take_over(Path.cwd())
+            slurm.wait_for_controller(snakemake_executor_plugin_slurm)
+            slurm.take_over(Path.cwd())
+
+
+onerror:
+    # The tables and the page wait for all runs; what there is can be seen in spite of one.
+    if workflow.exec_mode == ExecMode.DEFAULT:
+        where = [
+            "--scale",
+            SCALE_NAME,
+            *(["--task", TASK] if TASK else []),
+            "--results",
+            RESULTS,
+        ]
+        shell(f"gbss report --tables {shlex.join(where)} >&2 || true")
 
 
 rule all:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,12 @@ PAUSE = 20.0
 CONTROLLER = Path(".snakemake/gbss-controller")
 """Folder, under the workflow's, that is locked by the one workflow that submits from there."""
 
+LOST = 120.0
+"""Seconds after which a job that Slurm does not list, or that stays pre-empted, has ended."""
+
+OWN_JOB = os.environ.get("SLURM_JOB_ID")
+"""The job that the workflow itself is, if it is one; the executor forgets it when it starts."""
+
 _held = ExitStack()
 """Until this process ends."""
 
@@ -47,8 +53,22 @@ class Job:
     comment: str
 
 
+def alone_in(folder: Path) -> None:
+    """Makes this process the only workflow of a folder until it ends, however it ends.
+
+    Snakemake's own lock outlives a workflow that was killed.
+
+    Args:
+        folder: The working directory.
+
+    Raises:
+        GbssError: Another workflow runs in this folder.
+    """
+    _held.enter_context(locked(folder / CONTROLLER, "running a workflow", patience=2))
+
+
 def take_over(folder: Path) -> None:
-    """Makes this process the only workflow of a folder, and ends the jobs of a killed one.
+    """Ends the jobs of a killed workflow; call `alone_in` first.
 
     Snakemake does not know jobs that it did not submit: it would submit each a second time. A
     training that is cancelled saves a checkpoint, so what is lost is its place in the queue.
@@ -57,9 +77,8 @@ def take_over(folder: Path) -> None:
         folder: The working directory, from which the jobs were submitted.
 
     Raises:
-        GbssError: Another workflow submits from this folder, or jobs do not end.
+        GbssError: Jobs do not end.
     """
-    _held.enter_context(locked(folder / CONTROLLER, "running a workflow", patience=2))
     left = jobs_from(folder)
     if not left:
         return
@@ -85,8 +104,9 @@ def wait_for_controller(executor: Any) -> None:
     """Lets Snakemake's executor wait while Slurm's controller restarts or is out of reach.
 
     By itself, version 2.6.1 forgets all jobs when one question for their states fails, and then
-    waits for them for ever; it asks ``sacct`` when it cannot read the controller's settings; and it
-    counts a job that could not be submitted as failed.
+    waits for them for ever, as it does for jobs that ended and left the queue while nobody asked,
+    and for those that are pre-empted and not queued again; it asks ``sacct`` when it cannot read
+    the controller's settings; and it counts a job that could not be submitted as failed.
 
     Args:
         executor: The module `snakemake_executor_plugin_slurm`; changed.
@@ -94,6 +114,7 @@ def wait_for_controller(executor: Any) -> None:
     ask, age = executor.query_job_status, executor.get_min_job_age
     submit = executor.Executor.run_jobs
     known: list[int] = []
+    settled = _Settled()
 
     async def patient_ask(command: str, logger: Any) -> Any:
         told = False
@@ -102,7 +123,7 @@ def wait_for_controller(executor: Any) -> None:
                 _tell(f"`{command.split(maxsplit=1)[0]}` fails; asking again every {PAUSE:.0f} s")
                 told = True
             await asyncio.sleep(PAUSE)
-        return found
+        return settled.answer(found[0]), found[1]
 
     def last_known_age() -> int | None:
         if (found := age()) is not None:
@@ -117,11 +138,37 @@ def wait_for_controller(executor: Any) -> None:
                 told = True
             time.sleep(PAUSE)
         submit(self, jobs)
+        settled.expect(job.external_jobid for job in getattr(self, "active_jobs", ()))
 
     executor.query_job_status = patient_ask
     executor.get_min_job_age = last_known_age
     executor.Executor.run_jobs = patient_submit
     last_known_age()
+
+
+class _Settled:
+    """Tells of jobs that nothing more will be heard of what became of them."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._since: dict[str, float] = {}
+
+    def expect(self, jobs: Iterable[str]) -> None:
+        """Notes jobs that were submitted: they may end before anybody asks."""
+        self._seen |= {*jobs}
+
+    def answer(self, states: Mapping[str, str]) -> dict[str, str]:
+        """The states of jobs, with an end for those that are `LOST`.
+
+        Of a job that is not listed any more nobody knows how it ended: Snakemake, told ``UNKNOWN``,
+        looks for its outputs, and submits it again if there are none.
+        """
+        now = time.monotonic()
+        self._seen |= states.keys()
+        ends = dict.fromkeys(self._seen - states.keys(), "UNKNOWN")
+        ends |= {job: "FAILED" for job, state in states.items() if state == "PREEMPTED"}
+        self._since = {job: self._since.get(job, now) for job in ends}
+        return {**states, **{job: ends[job] for job in ends if now - self._since[job] >= LOST}}
 
 
 def _answers() -> bool:
@@ -139,7 +186,7 @@ def jobs_from(folder: Path) -> list[Job]:
         number, name, state, place, comment = line.split("|", 4)
         ours = name.startswith(PREFIX) and Path(place).resolve() == folder.resolve()
         # The workflow may be a job itself, whatever its name.
-        if ours and number.strip() != os.environ.get("SLURM_JOB_ID"):
+        if ours and number.strip() != OWN_JOB:
             found.append(Job(number.strip(), state, comment.strip()))
     return found
 

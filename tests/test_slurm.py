@@ -48,7 +48,13 @@ def test_jobs_of_this_folder_are_cancelled_and_no_others(cluster, capsys):
 
 
 def test_a_workflow_that_is_a_job_itself_does_not_cancel_itself(cluster, monkeypatch):
-    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    # The executor deletes SLURM_JOB_ID before it starts.
+    code = "from gbss import slurm; print(slurm.OWN_JOB)"
+    environment = os.environ | {"SLURM_JOB_ID": "17"}
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    monkeypatch.setattr(slurm, "OWN_JOB", told.stdout.strip())
     slurm.take_over(cluster)
     assert (cluster / "cancelled").read_text() == "18\n"
 
@@ -74,9 +80,8 @@ def test_a_controller_that_does_not_answer_is_waited_for(cluster):
 
 
 def test_a_second_workflow_in_the_same_folder_is_refused_and_cancels_nothing(cluster):
-    (cluster / "queue").write_text("")
-    slurm.take_over(cluster)
-    script = "import pathlib\nfrom gbss import slurm\nslurm.take_over(pathlib.Path.cwd())"
+    slurm.alone_in(cluster)
+    script = "import pathlib\nfrom gbss import slurm\nslurm.alone_in(pathlib.Path.cwd())"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert f"running a workflow in this folder: process {os.getpid()}" in done.stderr
     assert not (cluster / "cancelled").exists()
@@ -105,6 +110,43 @@ def test_a_question_that_fails_is_asked_again(executor, monkeypatch, capsys):
     found = asyncio.run(executor.query_job_status("squeue --name gbss_1", None))
     assert found == ({"17": "RUNNING"}, 0.1)
     assert capsys.readouterr().err.count("`squeue` fails") == 1
+
+
+def test_jobs_that_nothing_is_heard_of_have_an_end(executor, monkeypatch):
+    known = {"17": "RUNNING", "18": "PREEMPTED", "19": "RUNNING", "20": "PREEMPTED"}
+    later = {"17": "RUNNING", "18": "PENDING", "20": "PREEMPTED"}
+    answers = [(known, 0.1), (later, 0.1), (known | {"18": "RUNNING"}, 0.1), (later, 0.1)]
+    answers += [(later, 0.1), (later, 0.1)]
+    clock = iter([0.0, 50.0, 100.0, 130.0, 140.0, 250.0])
+
+    async def ask(command, logger):
+        return answers.pop(0)
+
+    monkeypatch.setattr(executor, "query_job_status", ask)
+    monkeypatch.setattr(slurm, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    slurm.wait_for_controller(executor)
+    found = [asyncio.run(executor.query_job_status("squeue", None))[0] for _ in range(6)]
+    assert found[:3] == [known, later, known | {"18": "RUNNING"}]
+    # 20 has been pre-empted for 120 s and more; 19 left the queue 30 s and 120 s ago.
+    assert found[3] == found[4] == later | {"20": "FAILED"}
+    assert found[5] == later | {"20": "FAILED", "19": "UNKNOWN"}
+
+
+def test_a_job_that_was_never_listed_has_an_end(executor, monkeypatch):
+    workflow = SimpleNamespace(active_jobs=[SimpleNamespace(external_jobid="31")])
+    clock = iter([0.0, 130.0])
+
+    async def ask(command, logger):
+        return {}, 0.1
+
+    monkeypatch.setattr(executor, "query_job_status", ask)
+    monkeypatch.setattr(executor.Executor, "run_jobs", lambda self, jobs: None)
+    monkeypatch.setattr(slurm, "_answers", lambda: True)
+    monkeypatch.setattr(slurm, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    slurm.wait_for_controller(executor)
+    executor.Executor.run_jobs(workflow, ["train"])
+    found = [asyncio.run(executor.query_job_status("squeue", None))[0] for _ in range(2)]
+    assert found == [{}, {"31": "UNKNOWN"}]
 
 
 def test_a_lost_controller_does_not_change_whom_is_asked(executor, monkeypatch):

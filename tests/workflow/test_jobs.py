@@ -4,8 +4,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -29,12 +31,15 @@ case $1 in
         new build/splits/$2/$name.json; done ;;
     labels) new build/splits/$2/all.json ;;
     pretrain) new build/$3/backbone.pth ;;
-    train) [ ! -e broken ] && new $(run "$@")/model.pth ;;
+    train)
+        while [ -e slow ]; do touch started; sleep 0.1; done
+        [ ! -e broken ] && new $(run "$@")/model.pth ;;
     detect) [ ! -e blind ] && new $(run "$@")/detections.npz ;;
     pseudo-labels) new $(run "$@")/pseudo_labels.npz ;;
     class-logits) new $(run "$@")/class_logits.npz ;;
     record) new $9 ;;
     table) for suffix in md csv tex; do new $6/tables/$4/$2.$suffix; done ;;
+    report) echo "$@" > reported ;;
     *) exit 1 ;;
 esac
 """
@@ -57,18 +62,23 @@ class Checkout:
         stand_in.write_text(STAND_IN)
         stand_in.chmod(0o755)
 
-    def snakemake(self, *arguments, code=0):
+    def start(self, *arguments):
         profile = ("--profile", "workflow/profiles/smoke")
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        done = subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "snakemake", *profile, *arguments],
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             env=os.environ | {"PYTHONPATH": str(self.folder), "PATH": path},
             cwd=self.folder,
+            start_new_session=True,
         )
-        said = done.stdout + done.stderr
-        assert done.returncode == code, said
+
+    def snakemake(self, *arguments, code=0):
+        workflow = self.start(*arguments)
+        said = workflow.communicate()[0]
+        assert workflow.returncode == code, said
         return said
 
     def jobs(self, *arguments):
@@ -249,7 +259,11 @@ def test_a_changed_row_whose_training_failed_is_trained_again(finished, monkeypa
     finished.edit(experiments, "    beta: 0.3\n", "    beta: 0.4\n")
     assert finished.jobs(*TARGETS) == plan(finished, *TARGETS) == one_row(1)
     (finished.folder / "broken").touch()
+    assert not (finished.folder / "reported").exists()
     finished.snakemake("--cores", "2", "--quiet", "all", "--", *TARGETS, code=1)
+    # What there is can be seen, although the tables wait for the run that failed.
+    arguments = "report --tables --scale smoke --results build/smoke/results\n"
+    assert (finished.folder / "reported").read_text() == arguments
     assert finished.jobs(*TARGETS) == plan(finished, *TARGETS) == one_row(1)
     # Now it is the detection that fails, and what is trained stays.
     (finished.folder / "broken").rename(finished.folder / "blind")
@@ -259,3 +273,21 @@ def test_a_changed_row_whose_training_failed_is_trained_again(finished, monkeypa
         place.manifest.write_text(json.dumps({"settings": changed}))
     assert finished.jobs(*TARGETS) == plan(finished, *TARGETS)
     assert plan(finished, *TARGETS) == {k: n for k, n in one_row(1).items() if k != "train"}
+
+
+@pytest.mark.slow
+def test_a_killed_workflow_is_started_again_and_a_second_one_is_refused(repository, tmp_path):
+    checkout = Checkout(repository, tmp_path)
+    started = tmp_path / "started"
+    (tmp_path / "slow").touch()
+    workflow = checkout.start("--cores", "2", "--", "row_gbss")
+    while not started.exists():
+        assert workflow.poll() is None, workflow.communicate()[0]
+        time.sleep(0.1)
+    said = checkout.snakemake("--cores", "2", "--", "row_gbss", code=1)
+    assert f"another process is running a workflow in this folder: process {workflow.pid}" in said
+    os.killpg(workflow.pid, signal.SIGKILL)
+    workflow.communicate()
+    (tmp_path / "slow").unlink()
+    checkout.snakemake("--cores", "2", "--", "row_gbss")
+    assert checkout.jobs("row_gbss") == {}
