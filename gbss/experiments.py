@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gbss import tasks
-from gbss.errors import Faults, nearest
+from gbss.errors import Faults, GbssError, nearest
 from gbss.rows import DEFAULT_RFS_THRESHOLD, ONE_STAGE, PaperNumbers, Row, refusals
 from gbss.schema import WORKFLOW, check_schema, read_yaml
 
@@ -67,30 +67,66 @@ def load_experiments(path: Path = WORKFLOW / "experiments.yaml") -> Experiments:
     """
     raw = read_yaml(path, what="list of experiments")
     schema = read_yaml(WORKFLOW / "experiments.schema.yaml", what="schema")
-    check_schema(raw, schema, source=path)
-    tables = {name: _table(name, entry) for name, entry in raw["tables"].items()}
-    rows = {name: _row(name, entry) for name, entry in raw["rows"].items()}
-    experiments = Experiments(rows, tables)
     with Faults() as faults:
+        raw, broken = _sound(faults, raw, schema, path)
+        tables = {name: _table(name, entry) for name, entry in raw["tables"].items()}
+        rows = {name: _row(name, entry) for name, entry in raw["rows"].items()}
+        experiments = Experiments(rows, tables)
         for row in rows.values():
-            _check_row(faults, row, tables, path)
-            _check_retrained(faults, row, rows, path)
+            _check_row(faults, row, tables, broken, path)
+            if row.retrains not in broken:
+                _check_retrained(faults, row, rows, path)
         for table in tables.values():
-            _check_task(faults, f"{path}: tables.{table.id}.task", table.task)
-            _check_columns(faults, f"{path}: tables.{table.id}.columns", table)
-            known = [row.id for row in experiments.rows_of(table.id)]
-            for name in table.compare or ():
-                if name not in known:
-                    where, fix = f"{path}: tables.{table.id}.compare", "name rows of this table"
-                    faults.add(where, found=repr(name), expected=nearest(name, known), fix=fix)
-            if not experiments.rows_of(table.id):
-                faults.add(
-                    f"{path}: tables.{table.id}",
-                    found="no row names this table",
-                    expected="at least one row",
-                    fix="add it to the tables of a row, or remove it",
-                )
+            _check_table(faults, table, experiments, broken, path)
     return experiments
+
+
+def _sound(
+    faults: Faults, raw: Any, schema: Mapping[str, Any], path: Path
+) -> tuple[dict[str, dict[str, Any]], frozenset[str]]:
+    """What can be read on in spite of the schema's faults, and names of the other rows and tables.
+
+    So that what is wrong with one row and the name of another's table come in one message.
+    """
+    try:
+        check_schema(raw, schema, source=path)
+    except GbssError as error:
+        for fault in error.faults:
+            faults.add(fault.where, found=fault.found, expected=fault.expected, fix=fault.fix)
+    kept: dict[str, dict[str, Any]] = {"tables": {}, "rows": {}}
+    broken = set()
+    if not isinstance(raw, dict) or not all(isinstance(raw.get(part), dict) for part in kept):
+        return kept, frozenset()
+    for part, fine in kept.items():
+        of_one = schema["properties"][part]["additionalProperties"]
+        for name, entry in raw[part].items():
+            try:
+                if len(faults):
+                    check_schema(entry, of_one, source=path)
+                fine[name] = entry
+            except GbssError:
+                broken.add(name)
+    return kept, frozenset(broken)
+
+
+def _check_table(
+    faults: Faults, table: TableSpec, experiments: Experiments, broken: frozenset[str], path: Path
+) -> None:
+    where = f"{path}: tables.{table.id}"
+    _check_task(faults, f"{where}.task", table.task)
+    _check_columns(faults, f"{where}.columns", table)
+    known = [row.id for row in experiments.rows_of(table.id)]
+    for name in table.compare or ():
+        if name not in known and name not in broken:
+            found, fix = repr(name), "name rows of this table"
+            faults.add(f"{where}.compare", found=found, expected=nearest(name, known), fix=fix)
+    if not known and not broken:
+        faults.add(
+            where,
+            found="no row names this table",
+            expected="at least one row",
+            fix="add it to the tables of a row, or remove it",
+        )
 
 
 def _table(name: str, entry: Mapping[str, Any]) -> TableSpec:
@@ -160,13 +196,19 @@ def _check_retrained(faults: Faults, row: Row, rows: Mapping[str, Row], path: Pa
         faults.add(where, found=found, expected=f"labels: {row.labels}", fix=fix)
 
 
-def _check_row(faults: Faults, row: Row, tables: Mapping[str, TableSpec], path: Path) -> None:
+def _check_row(
+    faults: Faults,
+    row: Row,
+    tables: Mapping[str, TableSpec],
+    broken: frozenset[str],
+    path: Path,
+) -> None:
     where = f"{path}: rows.{row.id}"
     _check_task(faults, f"{where}.task", row.task)
     for each in refusals(row):
         key = f"{where}.{each.key}"
         faults.add(key, found=each.found, expected=each.expected, fix=each.fix)
-    for name in row.tables:
+    for name in (name for name in row.tables if name not in broken):
         table = tables.get(name)
         if table is None:
             faults.add(

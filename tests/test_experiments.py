@@ -165,6 +165,26 @@ def test_all_faults_of_the_grid_come_at_once(broken):
     assert "a row of the task 'coco-split2' in a table of 'coco-split1'" in report
 
 
+def test_faults_of_the_schema_do_not_hide_the_others(broken):
+    def change(content):
+        rows = content["rows"]
+        rows["soft-teacher"]["detector"] = "soft_techer"
+        rows["eqlv2"]["tables"] = {"main_cocoo": None}
+        rows["classifier-retraining"]["retrains"] = "soft-teacher"  # cannot be read, but is there
+        rows["split2-gbss"]["task"] = "coco-split3"
+        content["tables"]["beta"]["columns"] = "all"
+
+    report = broken(change)
+    assert "rows.soft-teacher.detector\n    found:    'soft_techer'" in report
+    assert "did you mean 'main_coco'?" in report
+    assert "rows.split2-gbss.task\n    found:    'coco-split3'" in report
+    assert "tables.beta.columns" in report
+    # Of what cannot be read nothing else is said.
+    assert "retrains" not in report
+    assert "rows.gbss-beta-03" not in report
+    assert report.count("to do:") == 5  # and one for the table of the row of another task
+
+
 def test_a_row_that_stands_there_twice(tmp_path):
     path = tmp_path / "experiments.yaml"
     path.write_text("tables: {}\nrows:\n  a: {}\n  b: {}\n  a: {}\n")
