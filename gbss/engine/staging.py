@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from gbss.locks import locked
 from gbss.progress import track
 
 STAGE = "GBSS_STAGE"
-"""Environment variable: a folder on a local disk. Nothing is staged if it is not set."""
+"""Environment variable: a folder on a local disk, itself with variables of the job if need be:
+``$SLURM_TMPDIR``. Nothing is staged if it is not set."""
 
 LIST = "staged.json"
 """Name and size of every file; written last."""
@@ -30,8 +31,9 @@ SPARE = 1.05
 def staged(images: Path, annotations: Path) -> tuple[Path, Path]:
     """Copies what an annotation file names to the local disk, once for all jobs of the machine.
 
-    A copy is complete or not there. It is looked through whenever it is used, and made again if a
-    file is missing or has another size. Whatever goes wrong, training reads the originals.
+    A copy is looked through whenever it is used, and what is missing or has another size is copied
+    again: by a job that was killed, or by what cleans local disks up. Nothing is removed, as other
+    jobs may read it. Whatever goes wrong, training reads the originals.
 
     Args:
         images: Folder of the images.
@@ -40,13 +42,18 @@ def staged(images: Path, annotations: Path) -> tuple[Path, Path]:
     Returns:
         Where both are to be read from.
     """
-    if not (stage := os.environ.get(STAGE)):
+    if not (asked := os.environ.get(STAGE)):
+        return images, annotations
+    stage = Path(os.path.expandvars(asked))
+    if not stage.is_absolute():
+        _tell(f"{STAGE} is {stage}, no full path of a local disk: nothing is staged")
         return images, annotations
     try:
         # Files of other content, or of another place, are another copy.
-        folder = Path(stage) / f"gbss-{images.resolve().name}-{sha256(annotations)[:16]}"
+        key = hashlib.sha256(f"{images.resolve()} {sha256(annotations)}".encode()).hexdigest()
+        folder = stage / f"gbss-{images.resolve().name}-{key[:16]}"
         with locked(folder.with_name(f"{folder.name}.lock"), "staging", patience=float("inf")):
-            if not _is_complete(folder, images):
+            if not _is_complete(folder):
                 _copy(images, annotations, folder)
     except (OSError, GbssError) as error:
         _tell(f"{images} is not staged to {stage}, but read from where it is: {error}")
@@ -54,21 +61,20 @@ def staged(images: Path, annotations: Path) -> tuple[Path, Path]:
     return folder / "images", folder / annotations.name
 
 
-def _is_complete(folder: Path, images: Path) -> bool:
-    if not (folder / LIST).is_file():
+def _is_complete(folder: Path) -> bool:
+    try:
+        sizes = read_json(folder / LIST, what="list of staged files")["files"]
+    except (GbssError, TypeError, KeyError):
         return False
-    content = read_json(folder / LIST, what="list of staged files")
-    if content["source"] == str(images.resolve()) and all(
-        (path := folder / name).is_file() and path.stat().st_size == size
-        for name, size in content["files"].items()
-    ):
-        return True
-    _tell(f"{folder} is damaged or of another place: it is made again")
-    shutil.rmtree(folder)
-    return False
+    return all(_has_size(folder / name, size) for name, size in sizes.items())
+
+
+def _has_size(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
 
 
 def _copy(images: Path, annotations: Path, folder: Path) -> None:
+    """Copies what is not there yet; each file at once, and the list last."""
     entries = read_json(annotations, what="annotation file")["images"]
     sources = {f"images/{image['file_name']}": images / image["file_name"] for image in entries}
     sources[annotations.name] = annotations
@@ -76,21 +82,24 @@ def _copy(images: Path, annotations: Path, folder: Path) -> None:
         sizes = dict(
             zip(sources, pool.map(lambda path: path.stat().st_size, sources.values()), strict=True)
         )
-        needed, free = sum(sizes.values()) * SPARE, shutil.disk_usage(folder.parent).free
+        left = [name for name, size in sizes.items() if not _has_size(folder / name, size)]
+        needed = sum(sizes[name] for name in left) * SPARE
+        free = shutil.disk_usage(folder.parent).free
         if needed > free:
             raise OSError(f"{needed / 2**30:.1f} GiB are needed, {free / 2**30:.1f} GiB are free")
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
-            for parent in {(beside / name).parent for name in sources}:
-                parent.mkdir(parents=True, exist_ok=True)
-            pairs = [(path, beside / name) for name, path in sources.items()]
-            done = pool.map(lambda pair: shutil.copyfile(*pair), pairs)
-            for _ in track(range(len(pairs)), f"staging {images} to {folder}"):
-                next(done)
-            write_json(beside / LIST, {"source": str(images.resolve()), "files": sizes})
-            beside.rename(folder)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+        for parent in {(folder / name).parent for name in left}:
+            parent.mkdir(parents=True, exist_ok=True)
+        done = pool.map(lambda name: _copy_file(sources[name], folder / name), left)
+        for _ in track(range(len(left)), f"staging {images} to {folder}"):
+            next(done)
+    write_json(folder / LIST, {"files": sizes})
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    # Not `atomic_path`, which waits for the disk: what a crash leaves has another size.
+    beside = target.with_name(f".{target.name}.part")
+    shutil.copyfile(source, beside)
+    beside.replace(target)
 
 
 def _tell(text: str) -> None:

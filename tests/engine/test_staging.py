@@ -43,12 +43,32 @@ def test_what_annotations_name_is_copied_once(originals, stage, monkeypatch):
     assert staged(*originals) == (images, annotations)
 
 
-def test_a_damaged_copy_is_made_again(originals, stage, capsys):
-    images, _ = staged(*originals)
+def test_what_is_missing_or_damaged_is_copied_again_and_the_rest_stays(originals, stage):
+    images, annotations = staged(*originals)
     (images / "a.png").write_bytes(b"shorter")
-    assert staged(*originals)[0] == images
-    assert (images / "a.png").read_bytes() == b"x" * 11
-    assert "damaged" in capsys.readouterr().err
+    annotations.unlink()
+    kept = images / "part/b.png"
+    before = kept.stat()
+    # Without the list nobody knows what is whole; another job may be reading all the same.
+    listed = images.parent / "staged.json"
+    for damage in (listed.exists, lambda: listed.write_text("{"), listed.unlink):
+        damage()
+        assert staged(*originals) == (images, annotations)
+        assert (images / "a.png").read_bytes() == b"x" * 11
+        assert annotations.read_bytes() == originals[1].read_bytes()
+        assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+        assert listed.is_file()
+
+
+def test_the_disk_of_a_job_is_named_by_a_variable(originals, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(STAGE, "$SCRATCH_OF_JOB/data")
+    monkeypatch.setenv("SCRATCH_OF_JOB", str(tmp_path / "job-17"))
+    assert staged(*originals)[0].is_relative_to(tmp_path / "job-17/data")
+    monkeypatch.delenv("SCRATCH_OF_JOB")
+    assert staged(*originals) == originals
+    assert "GBSS_STAGE is $SCRATCH_OF_JOB/data, no full path" in capsys.readouterr().err
+    assert not (tmp_path / "$SCRATCH_OF_JOB").exists()
 
 
 def test_other_annotations_and_other_places_are_other_copies(originals, stage, tmp_path):
