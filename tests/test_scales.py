@@ -7,7 +7,7 @@ import yaml
 from gbss.cli import main
 from gbss.errors import GbssError
 from gbss.experiments import WORKFLOW, load_experiments
-from gbss.scales import load_scale
+from gbss.scales import load_scale, with_seeds
 from gbss.scales.layout import Layout, layout
 
 
@@ -31,6 +31,16 @@ def test_paper_is_five_images_on_eight_gpus():
     paper = load_scale("paper")
     assert paper.batch.size * paper.resources["train"].gpu == 40
     assert paper.schedule.iterations == 180_000
+
+
+def test_some_of_the_seeds():
+    paper = load_scale("paper")
+    assert with_seeds(paper, 2).seeds == (2,)
+    assert with_seeds(paper, "3, 1").seeds == with_seeds(paper, [3, 1]).seeds == (1, 3)
+    with pytest.raises(GbssError) as caught:
+        with_seeds(paper, "1,7,x")
+    (fault,) = caught.value.faults
+    assert (fault.found, fault.expected) == ("'7', 'x'", "some of the scale's: 1,2,3")
 
 
 def test_roots():

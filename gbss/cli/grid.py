@@ -35,6 +35,7 @@ def _add_scale(command: argparse.ArgumentParser) -> None:
     group.add_argument("--scale", help="demo, smoke, paper or a YAML file")
     group.add_argument("--profile", type=Path, help="the profile that Snakemake would be given")
     command.add_argument("--task", help="a task that takes the place of those of the scale")
+    command.add_argument("--seeds", help="some of those of the scale: 1,2")
     command.add_argument("--results", type=Path, help="default: where the workflow writes to")
 
 
@@ -43,10 +44,12 @@ def _grid(options: argparse.Namespace) -> tuple[Grid, Path]:
     from gbss.experiments import load_experiments
     from gbss.grid import Grid
     from gbss.grid.place import results_of
-    from gbss.scales import load_scale
+    from gbss.scales import load_scale, with_seeds
 
     config = {"scale": options.scale} if options.scale else _configured(options.profile)
     scale = load_scale(config["scale"], options.task or config.get("task"))
+    if (seeds := options.seeds or config.get("seeds")) is not None:
+        scale = with_seeds(scale, seeds)
     results = options.results or Path(config.get("results", results_of(scale.scale)))
     return Grid(scale, load_experiments()), results
 
@@ -86,7 +89,7 @@ def _configured(profile: Path) -> dict[str, str]:
 
 def _rows(options: argparse.Namespace) -> None:
     from gbss.grid.cost import Costs
-    from gbss.grid.state import state_of
+    from gbss.grid.state import state_in
     from gbss.grid.targets import ask
     from gbss.reporting.figure_files import figure_files
     from gbss.reporting.grid import rows_text
@@ -97,22 +100,20 @@ def _rows(options: argparse.Namespace) -> None:
     listed = []
     for row in asked.rows(grid):
         places = grid.places([row])
-        speed = costs.speed(places[0].task, row.id)
+        speed = costs.speed(places[0].task, row)
         whole = grid.iterations(row.id) * len(places)
-        settings = grid.scale.settings(row)
-        states = [state_of(place, Path("results"), results, settings) for place in places]
+        states = [state_in(grid, place, Path("results"), results) for place in places]
         listed.append((row, states, None if speed is None else speed.seconds * whole))
     print(rows_text(listed, grid.scale.resources["train"].gpus))
 
 
 def _status(options: argparse.Namespace) -> None:
-    from gbss.grid.state import state_of
+    from gbss.grid.state import state_in
     from gbss.reporting.grid import status_text
 
     grid, results = _grid(options)
     states = {
-        place: state_of(place, Path("results"), results, grid.settings(place))
-        for place in grid.places(grid.rows())
+        place: state_in(grid, place, Path("results"), results) for place in grid.places(grid.rows())
     }
     print(status_text(states))
 
@@ -127,4 +128,6 @@ def _plan(options: argparse.Namespace) -> None:
     costs = Costs(grid.scale, [Path("results")])
     targets = options.targets or ["all_tables"]
     plan = make_plan(grid, targets, results, costs, figure_files(grid, results))
-    print(plan_text(plan, _attempts(options.profile)))
+    published = Path("results")
+    unused = [run for run in plan.runs if run.to_train and grid.is_kept(run.place, published)]
+    print(plan_text(plan, _attempts(options.profile), len(unused)))

@@ -144,7 +144,7 @@ def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folde
 def _train_data(
     task: Task, row: Row, scale: Scale, inputs: Inputs, views: dict[str, list[dict[str, Any]]]
 ) -> dict[str, Any]:
-    labeled_images, unlabeled_images = semi.images(row, scale)
+    labeled_images, unlabeled_images = scale.images(row)
     images = {"img": str(inputs.train_images)}
     metainfo = {"classes": task.classes}
     labeled = {

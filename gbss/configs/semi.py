@@ -98,18 +98,6 @@ def _daso(row: Row, scale: Scale, head: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def images(row: Row, scale: Scale) -> tuple[int, int]:
-    """Labeled and unlabeled images of one part of a batch.
-
-    Unbiased Teacher has as many labeled as unlabeled ones; the supervised detector the labeled
-    ones of the others.
-    """
-    batch = scale.batch
-    if row.detector == "unbiased_teacher":
-        return max(batch.labeled, batch.unlabeled), max(batch.labeled, batch.unlabeled)
-    return batch.labeled, 0 if row.detector == "supervised" else batch.unlabeled
-
-
 def teacher_hook(row: Row, scale: Scale) -> dict[str, Any]:
     """What updates the teacher."""
     share = 1 - scale.optimizer.teacher_momentum

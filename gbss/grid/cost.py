@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from gbss.errors import GbssError
 from gbss.evaluation import record as run_record
+from gbss.experiments import Row
 from gbss.grid.place import Place, results_of
 from gbss.scales import Scale
 from gbss.scales.layout import layout
@@ -75,19 +76,24 @@ class Costs:
             measured["seconds"] = measured.pop("seconds_per_part") * layout(scale).parts
         self._measured = Speed(**measured) if measured else None
 
-    def speed(self, task: str, row: str) -> Speed | None:
+    def speed(self, task: str, row: Row) -> Speed | None:
         """What training a row takes; None if nothing says so.
 
-        The row's own records come first, then those of other rows of the scale, then the file. A
+        The row's own records come first, then those of other rows of the scale, then the file, in
+        which stands the time of a part with as many images as the scale says. A
         record that does not say how many processes trained it was made with those of the scale, it
         is assumed.
         """
         measured = self._measured
         sizes = (measured.checkpoint_mb, measured.model_mb) if measured else (None, None)
-        for pattern, what in ((f"{task}/{row}/*.json", "the row"), ("*/*/*.json", "other rows")):
+        for pattern, what in ((f"{task}/{row.id}/*.json", "the row"), ("*/*/*.json", "other rows")):
             if found := self._of_records(pattern):
                 return Speed(fmean(found), f"mean of the records of {what}, this scale", *sizes)
-        return measured
+        share = sum(self.scale.images(row)) / self.scale.batch.size
+        if measured is None or share == 1:
+            return measured
+        source = f"{measured.source}; here in proportion to the images of a part"
+        return replace(measured, seconds=measured.seconds * share, source=source)
 
     def _of_records(self, pattern: str) -> list[float]:
         """Seconds per iteration, for the scale's processes, of the records that can be read."""

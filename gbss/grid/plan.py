@@ -11,7 +11,7 @@ from gbss.grid.cost import Costs, Speed, disk
 from gbss.grid.grid import Grid
 from gbss.grid.jobs import started
 from gbss.grid.place import Place
-from gbss.grid.state import Kind, State, state_of
+from gbss.grid.state import Kind, State, state_in
 from gbss.grid.targets import FigureFiles, ask
 
 
@@ -109,8 +109,8 @@ def make_plan(
     training = {job.place for job in jobs if job.rule == "train"}
     runs = []
     for place in asked.places:
-        speed = costs.speed(place.task, place.row)
-        state = state_of(place, results, results, grid.settings(place))
+        speed = costs.speed(place.task, grid.experiments.rows[place.row])
+        state = state_in(grid, place, results, results)
         iterations, added = grid.iterations(place.row), disk(place, speed)
         runs.append(PlannedRun(place, state, place in training, speed, iterations, added))
     counts = Counter(job.rule for job in jobs)

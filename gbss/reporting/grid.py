@@ -33,15 +33,25 @@ def rows_text(rows: Sequence[tuple[Row, Sequence[State], float | None]], gpus: i
 
 
 def status_text(states: Mapping[Place, State]) -> str:
-    """Every run that has begun, what failed and why, and how many are in each state."""
+    """Every run that has begun, what failed and why, and how many are in each state.
+
+    Finished runs of a row share a line: the paper's scale has more runs than a screen has lines.
+    """
     lines: list[tuple[str, ...]] = [
         ("row", "task", "seed", "state", "iteration", "s/it", "left", "AP", "where")
     ]
+    shared: dict[tuple[object, ...], list[tuple[Place, State]]] = {}
     for place, state in states.items():
         if state.kind is not Kind.MISSING:
-            lines.append(
-                (place.row, place.task, str(place.seed), state.kind.value, *_course(state))
-            )
+            own = (state.iteration, state.total) if state.kind.finished else place.seed
+            key = (place.row, place.task, state.kind, own)
+            shared.setdefault(key, []).append((place, state))
+    for entries in shared.values():
+        place, state = entries[0]
+        seeds = ", ".join(str(each.seed) for each, _ in entries)
+        course = list(_course(state))
+        course[3] = ", ".join(filter(None, (_course(each)[3] for _, each in entries)))
+        lines.append((place.row, place.task, seeds, state.kind.value, *course))
     text = [aligned(lines, left=(0, 1, 3, 8))] if len(lines) > 1 else []
     text += [
         f"{place} failed:\n{_indented(state.reason)}"
@@ -52,12 +62,13 @@ def status_text(states: Mapping[Place, State]) -> str:
     return "\n\n".join(text)
 
 
-def plan_text(plan: Plan, attempts: int | None = None) -> str:
+def plan_text(plan: Plan, attempts: int | None = None, published: int = 0) -> str:
     """Jobs, hours and disk before anything starts, with where the figures come from.
 
     Args:
         plan: The plan.
         attempts: How often a job may run until its wall time; None: nothing limits it.
+        published: Runs to train of which the repository has a record that is not used.
     """
     scale = plan.grid.scale
     train = [run for run in plan.runs if run.to_train]
@@ -70,6 +81,11 @@ def plan_text(plan: Plan, attempts: int | None = None) -> str:
         f"to train: {len(train)}, of them from a checkpoint: {len(begun)}",
         f"jobs: {', '.join(f'{count} {rule}' for rule, count in plan.jobs.items()) or 'none'}",
     ]
+    if published:
+        lines.append(
+            f"published: {published} of them have a record in results/, and are trained all the "
+            f"same; with `--config scale={scale.scale} results=results` those records are used"
+        )
     if train:
         lines += _cost_lines(plan)
     if attempts is not None:

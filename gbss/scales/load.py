@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,27 @@ def load_scale(name: str, task: str | None = None) -> Scale:
             }
         )
     )
+
+
+def with_seeds(scale: Scale, chosen: object) -> Scale:
+    """A scale with some of its seeds only: ``1``, ``1,2`` or a list.
+
+    Tables still know how many there should be: a row says that it has two of three.
+
+    Raises:
+        GbssError: It is no such list, or a seed is none of the scale's.
+    """
+    listed = chosen if isinstance(chosen, list) else str(chosen).split(",")
+    seeds = [str(seed).strip() for seed in listed]
+    known = [str(seed) for seed in scale.seeds]
+    if wrong := [text for text in seeds if text not in known]:
+        raise fail(
+            "seeds",
+            found=", ".join(map(repr, wrong)),
+            expected=f"some of the scale's: {','.join(known)}",
+            fix=f"leave others out, or add them to 'seeds' of the scale {scale.scale!r}",
+        )
+    return replace(scale, seeds=tuple(seed for seed in scale.seeds if str(seed) in seeds))
 
 
 def _fixed(values: Mapping[str, Any]) -> dict[str, Any]:

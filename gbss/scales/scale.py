@@ -101,6 +101,17 @@ class Scale:
             )
         return root
 
+    def images(self, row: Row) -> tuple[int, int]:
+        """Labeled and unlabeled images of one part of a row's batch.
+
+        Unbiased Teacher has as many labeled as unlabeled ones; the supervised detector the labeled
+        ones of the others.
+        """
+        batch = self.batch
+        if row.detector == "unbiased_teacher":
+            return max(batch.labeled, batch.unlabeled), max(batch.labeled, batch.unlabeled)
+        return batch.labeled, 0 if row.detector == "supervised" else batch.unlabeled
+
     def settings(self, row: Row) -> dict[str, Any]:
         """What a published record of a row is held against: its method, and the scale's part."""
         return {"method": row.method, "scale": self.training(row)}

@@ -6,6 +6,7 @@ import re
 import pytest
 import yaml
 
+from gbss.experiments import load_experiments
 from gbss.grid.cost import Costs
 from gbss.scales import load_scale
 
@@ -59,6 +60,6 @@ def test_a_measured_part_is_what_the_plan_counts_with(run, scale, tmp_path):
     found = yaml.safe_load(speeds.read_text())
     assert found["resnet50"] == {"seconds_per_part": 3, "source": "somewhere"}
     assert re.findall(r"^small: (\w+): ", said, re.MULTILINE) == list(found["small"])
-    speed = Costs(load_scale(scale), [], speeds).speed("mini-coco", "gbss")
+    speed = Costs(load_scale(scale), [], speeds).speed("mini-coco", load_experiments().rows["gbss"])
     assert speed.seconds == 2 * found["small"]["seconds_per_part"] > 0
     assert speed.checkpoint_mb > speed.model_mb > 1

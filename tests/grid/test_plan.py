@@ -64,6 +64,13 @@ def test_hours_and_disk_of_what_is_left(grid):
     assert "training: 0.3 hours of jobs, on the CPU" in text
 
 
+def test_records_that_are_not_used_are_told(grid):
+    plan = make_plan(grid, ["row_gbss"], RESULTS, Costs(grid.scale, [], speeds(MEASURED)))
+    assert "published" not in plan_text(plan)
+    told = "published: 2 of them have a record in results/, and are trained all the same; with "
+    assert f"{told}`--config scale=demo results=results`" in plan_text(plan, None, 2)
+
+
 def test_gpu_hours_count_every_gpu_of_a_job(grid):
     train = replace(grid.scale.resources["train"], gpu=8)
     scale = replace(grid.scale, resources=grid.scale.resources | {"train": train})
@@ -82,10 +89,12 @@ def paper(**changes):
 @pytest.mark.parametrize(
     ("gpu", "said"),
     [
-        (8, "47,520.0 GPU-hours, 5,940.0 hours of jobs, 8 GPUs a job"),
-        (1, "47,520.0 GPU-hours, 47,520.0 hours of jobs, 1 GPU a job"),
+        # 288 GPU-hours for 180,000 iterations of 5 images. Times three seeds: 35 such rows, 7 twice
+        # as long, 4 with a fifth of the images, 2 with eight fifths; 35 + 14 + 0.8 + 3.2 = 53.
+        (8, "45,792.0 GPU-hours, 5,724.0 hours of jobs, 8 GPUs a job"),
+        (1, "45,792.0 GPU-hours, 45,792.0 hours of jobs, 1 GPU a job"),
         # Two of the three train: eight parts cannot be shared by three.
-        (3, "71,280.0 GPU-hours, 23,760.0 hours of jobs, 3 GPUs a job"),
+        (3, "68,688.0 GPU-hours, 22,896.0 hours of jobs, 3 GPUs a job"),
     ],
 )
 def test_fewer_gpus_take_longer(gpu, said):
@@ -125,8 +134,8 @@ def test_what_nobody_measured_is_unknown(grid):
 
 def test_a_rows_own_records_come_first_then_those_of_others(grid, repository):
     costs = Costs(grid.scale, [repository / "results"], speeds(MEASURED))
-    own = costs.speed("mini-coco", "gbss")
-    others = costs.speed("mini-coco", "no-such-row")
+    own = costs.speed("mini-coco", grid.experiments.rows["gbss"])
+    others = costs.speed("mini-coco", replace(grid.experiments.rows["gbss"], id="no-such-row"))
     assert "records of the row" in own.source
     assert "records of other rows" in others.source
     assert 0.01 < own.seconds != others.seconds
@@ -145,7 +154,17 @@ def test_a_record_of_other_processes_counts_for_those_of_the_scale(grid, reposit
     scale = replace(grid.scale, batch=batch, resources={**grid.scale.resources, "train": train})
     costs = Costs(scale, [Path("elsewhere")], speeds(MEASURED))
     # 6 parts: 2 for each of three processes, 3 for each of two.
-    assert costs.speed("mini-coco", "gbss").seconds == pytest.approx(0.45)
+    assert costs.speed("mini-coco", grid.experiments.rows["gbss"]).seconds == pytest.approx(0.45)
+
+
+def test_rows_with_other_numbers_of_images_take_their_share_of_the_time(grid):
+    scale = replace(grid.scale, batch=replace(grid.scale.batch, labeled=1, unlabeled=4))
+    costs = Costs(scale, [], speeds(MEASURED))
+    names = ("gbss", "supervised", "unbiased-teacher")
+    found = [costs.speed("mini-coco", grid.experiments.rows[name]) for name in names]
+    assert [speed.seconds for speed in found] == pytest.approx([0.4, 0.4 / 5, 0.4 * 8 / 5])
+    assert found[0].source == "a laptop"
+    assert "in proportion to the images" in found[1].source
 
 
 def test_a_broken_file_of_speeds_is_refused_with_all_its_faults(grid):

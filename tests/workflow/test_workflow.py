@@ -195,6 +195,16 @@ def test_own_data_at_a_scale_of_the_project_and_at_their_own(snakemake, own_data
     assert "build/zoo/results/runs/zoo/zoo/gbss/seed-1.json" in said
 
 
+def test_a_part_of_the_seeds(snakemake):
+    rows = len(load_experiments().rows_of("beta"))
+    said = snakemake("-n", "--config", "scale=demo", "seeds=2", "--", "table_beta")
+    assert planned(said)["train"] == str(rows)
+    assert "seed 2, scale demo" in said
+    assert "seed 1, scale demo" not in said
+    said = snakemake("-n", "--config", "scale=demo", "seeds=1,4", "--", "table_beta", code=1)
+    assert "expected: some of the scale's: 1,2,3" in said
+
+
 def test_an_unknown_key_is_refused(snakemake):
     said = snakemake("-n", "--config", "scael=demo", "--", "all_tables", code=1)
     assert "did you mean 'scale'?" in said
@@ -216,6 +226,8 @@ def test_the_whole_pipeline_at_the_smallest_scale(snakemake, repository, tmp_pat
         assert (tmp_path / "splits/mini-coco" / path.name).read_bytes() == path.read_bytes()
 
     assert "Nothing to be done" in snakemake("table_headline")
+    snakemake("table_headline", "--report", str(tmp_path / "report.html"))
+    assert "headline.csv" in (tmp_path / "report.html").read_text()
     labeled = json.loads((tmp_path / "build/splits/mini-coco/labeled.json").read_text())
     assert labeled["annotations"]
 
