@@ -55,6 +55,8 @@ class Grid:
         path = place.record(results)
         if not path.exists() or place.evaluated.exists():
             return False
+        if self.starts_from_outdated(place, results):
+            return False
         try:
             return fits(run_record.read(path)["settings"], self.settings(place))
         except GbssError:
@@ -65,9 +67,18 @@ class Grid:
         return self._differs(place, place.manifest)
 
     def is_outdated(self, place: Place, results: Path) -> bool:
-        """Whether anything of a run was made with other settings than those of today."""
+        """Whether anything of a run was made with other settings than those of today.
+
+        That is so of a second stage if it is of the run that it starts from.
+        """
         files = (place.manifest, place.evaluated, place.record(results))
-        return any(self._differs(place, path) for path in files)
+        differs = any(self._differs(place, path) for path in files)
+        return differs or self.starts_from_outdated(place, results)
+
+    def starts_from_outdated(self, place: Place, results: Path) -> bool:
+        """Whether a run starts from another one that `is_outdated`."""
+        second = self.experiments.rows[place.row].retrains is not None
+        return second and self.is_outdated(self.start_of(place), results)
 
     def records(self, rows: Iterable[Row], results: Path) -> list[Path]:
         """Published records of rows that a job makes here or has made."""

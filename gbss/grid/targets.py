@@ -79,6 +79,8 @@ def ask(
     for target in targets:
         if target not in known:
             fix = "correct the name"
+            if target.removeprefix("table_") in grid.experiments.tables:
+                fix = "its task has no place at this scale: add it under 'tasks' of the scale"
             where = f"target at the scale {grid.scale.scale!r}"
             raise fail(where, found=repr(target), expected=nearest(target, known), fix=fix)
         more = known[target]
