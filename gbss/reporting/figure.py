@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 from gbss import tasks
 from gbss.errors import GbssError, fail, nearest
 from gbss.grid import Grid
-from gbss.reporting.compared import BASE_AND_OURS, compared_rows, optional_rows
+from gbss.reporting.compared import (
+    BASE_AND_OURS,
+    WITHOUT_AND_WITH_GBR,
+    compared_rows,
+    optional_rows,
+)
 from gbss.reporting.figures.saving import read_numbers, save, write_numbers
 from gbss.reporting.study import Need, Study
 
@@ -54,6 +59,7 @@ class Figure:
         paper: Number of the paper's figure; None: it has none like it.
         of_a_class: Whether it shows one class, which can be chosen.
         one_seed: Whether one run of each row is enough.
+        note: What the reader of the paper should know about it.
     """
 
     title: str
@@ -65,6 +71,17 @@ class Figure:
     paper: int | None = None
     of_a_class: bool = False
     one_seed: bool = False
+    note: str = ""
+
+    @property
+    def context(self) -> str:
+        """Which figure of the paper it is, and where it differs from that."""
+        if self.paper is None:
+            return "Not a figure of the paper."
+        said = f"Figure {self.paper} of the paper."
+        if self.compared != WITHOUT_AND_WITH_GBR and BASE_AND_OURS[0] in self.compared:
+            said += " The baseline has RFS, as ours has; the paper shows Soft Teacher."
+        return f"{said} {self.note}".rstrip()
 
 
 @cache

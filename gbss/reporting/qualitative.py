@@ -27,6 +27,9 @@ GAINS, LOSSES = 4, 2
 
 TRUTH = "ground truth"
 
+PAPER_NOTE = "The paper's text on these figures names C2AM, which none of them shows."
+"""What does not fit together in the paper."""
+
 NOTE = (
     f"boxes with a score above {SCORE}; not shown: crowds, and detections that the annotations "
     "cannot judge"

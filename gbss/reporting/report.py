@@ -12,7 +12,7 @@ from gbss import tasks
 from gbss.errors import GbssError
 from gbss.files import write_text
 from gbss.grid import Grid, Place
-from gbss.grid.state import State, state_of
+from gbss.grid.state import State, state_in
 from gbss.reporting import render
 from gbss.reporting.figure import figures
 from gbss.reporting.figures import class_distribution
@@ -67,7 +67,7 @@ class ShownFigure:
 
 @dataclass(frozen=True)
 class ShownSplit:
-    """A task's split in words, with its figure if that has been drawn."""
+    """A task's split in words, with its figure if there is a split."""
 
     task: str
     title: str
@@ -112,8 +112,10 @@ def write_report(grid: Grid, results: Path, published: Path, splits: Path) -> Pa
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     folder = page.parent
     used = dict.fromkeys(grid.scale.tasks[grid.experiments.tables[t].task] for t in grid.tables())
+    lengths = {grid.iterations(row.id) for row in grid.rows()}
     text = template.render(
         scale=grid.scale,
+        iterations=" to ".join(f"{n:,}" for n in sorted({min(lengths), max(lengths)})),
         tables=[_table(grid, name, results, folder) for name in grid.tables()],
         figures=_figures(results / "figures" / grid.scale.place, folder),
         splits=[_split(name, splits, results, folder) for name in used],
@@ -150,9 +152,7 @@ def _figures(drawn: Path, folder: Path) -> list[ShownFigure]:
     for path in sorted(drawn.glob("*.png"), key=rank):
         title, context = path.stem.replace("-", " "), ""
         if figure := figures().get(path.stem):
-            title = figure.title
-            number = figure.paper
-            context = f"Figure {number} of the paper." if number else "Not a figure of the paper."
+            title, context = figure.title, figure.context
         shown.append(_figure(path.with_suffix(""), title, context, folder))
     return shown
 
@@ -169,15 +169,32 @@ def _split(name: str, splits: Path, results: Path, folder: Path) -> ShownSplit:
     files = {
         file: lists / file for file in ("counts.csv", "recipe.yaml", "labeled.txt", "unlabeled.txt")
     }
-    path = results / "figures/splits" / f"class-distribution-{name}"
-    drawn = path.with_name(f"{path.name}.png").exists()
-    figure = _figure(path, f"Classes of {name}", "", folder) if drawn else None
+    figure = None
     try:
         classes = class_distribution.class_images(lists / "counts.csv", task)
-        lines = class_distribution.summary(classes, task.groups).splitlines()
-    except GbssError as error:
+        lines = [_images(lists), *class_distribution.summary(classes, task.groups).splitlines()]
+        path = results / "figures/splits" / f"class-distribution-{name}"
+        if not _is_newer(path.with_name(f"{path.name}.png"), lists / "counts.csv"):
+            class_distribution.write_class_distribution(classes, task, path)
+        figure = _figure(path, f"Classes of {name}", "", folder)
+    except (GbssError, OSError) as error:
         lines = str(error).splitlines()
     return ShownSplit(name, task.title, lines, figure, _links(files, folder))
+
+
+def _images(lists: Path) -> str:
+    """How many images a split has of each kind."""
+    labeled, unlabeled = (
+        (lists / f"{part}.txt").read_text(encoding="utf-8").splitlines()
+        for part in ("labeled", "unlabeled")
+    )
+    few = sum(line.endswith("few-shot") for line in labeled)
+    chosen = f", of them {few:,} few-shot ones with minority objects" if few else ""
+    return f"{len(labeled):,} labeled images{chosen}; {len(unlabeled):,} unlabeled images"
+
+
+def _is_newer(path: Path, source: Path) -> bool:
+    return path.exists() and path.stat().st_mtime >= source.stat().st_mtime
 
 
 def _runs(grid: Grid, results: Path, published: Path, folder: Path) -> list[ShownRun]:
@@ -191,7 +208,7 @@ def _runs(grid: Grid, results: Path, published: Path, folder: Path) -> list[Show
             "configuration": place.folder / "config.py",
             "manifest": place.manifest,
         }
-        state = state_of(place, published, results, grid.settings(place))
+        state = state_in(grid, place, published, results)
         shown.append(ShownRun(place, labels[place.row], state, _links(files, folder)))
     return shown
 

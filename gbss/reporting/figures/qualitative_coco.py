@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gbss.reporting.figure import Figure
-from gbss.reporting.qualitative import draw, numbers
+from gbss.reporting.qualitative import PAPER_NOTE, draw, numbers
 from gbss.reporting.study import Need
 
 FIGURE = Figure(
@@ -15,4 +15,5 @@ FIGURE = Figure(
     compared=("soft-teacher-rfs", "daso", "defrcn", "gbss"),
     one_seed=True,
     paper=8,
+    note=PAPER_NOTE,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gbss.reporting.figure import Figure
-from gbss.reporting.qualitative import draw, numbers
+from gbss.reporting.qualitative import PAPER_NOTE, draw, numbers
 from gbss.reporting.study import Need
 
 FIGURE = Figure(
@@ -16,4 +16,5 @@ FIGURE = Figure(
     compared=("soft-teacher-rfs", "eqlv2", "defrcn", "gbss"),
     one_seed=True,
     paper=9,
+    note=PAPER_NOTE,
 )
