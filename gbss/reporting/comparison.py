@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from gbss.evaluation.record import Record
@@ -52,7 +53,10 @@ def comparison_note(
         middle, low, high = difference(ours, others)
         if len({*ours, *others}) < 2 or low == high:
             continue  # no spread, no interval
-        parts.append(f"{group_label(group)} {middle:+z.1f} ({low:+z.1f} to {high:+z.1f})")
+        # Outwards, so that no interval leaves out a zero that it holds.
+        ends = [math.floor(10 * low) / 10, math.ceil(10 * high) / 10]
+        span = " to ".join(f"{end:+z.1f}" for end in ends)
+        parts.append(f"{group_label(group)} {middle:+z.1f} ({span})")
     if not parts:
         return f"{names}: no interval, as no group has both ground truth and a spread."
     text = ", ".join(parts).replace("-", "\N{MINUS SIGN}")

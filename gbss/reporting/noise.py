@@ -22,12 +22,13 @@ def noise_notes(records: Sequence[Record], columns: Sequence[str]) -> list[str]:
         ends = [each["groups"][group] for each in stating]
         widths = [50 * (each["high"] - each["low"]) for each in ends if each is not None]
         if widths:
-            parts.append(f"{group_label(group)} ±{fmean(widths):.1f}")
+            parts.append(f"{group_label(group)} {fmean(widths):.1f}")
     if not parts:
         return []
     shares = sorted({f"{each['level']:.0%}".replace("%", " %") for each in stating})
     which = "" if len(stating) == len(records) else f", {len(stating)} of {len(records)}"
-    text = f"{' or '.join(shares)} of AP on images drawn again; mean over the runs{which}"
+    text = f"half the {' or '.join(shares)} interval of AP on images drawn again"
+    text += f", mean over the runs{which}"
     noise = f"Noise of the validation set ({text}): {', '.join(parts)}."
     # What is hard in an image is hard for every row.
     return [f"{noise} A difference of two rows on the same images has less: `gbss compare`."]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv as csv_format
 import io
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ NO_GROUND_TRUTH = "n/a"
 
 NOTHING = "\N{EN DASH}"
 """Shown where the paper has no number."""
+
+WIDE = 8
+"""With more columns than these a table is set smaller, to fit on a page."""
 
 _TEX = str.maketrans(
     {
@@ -95,13 +99,14 @@ def tex(table: Table) -> str:
         spans.append(rf"\multicolumn{{{width}}}{{c}}{{{block or 'ours'}}}")
         rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
         start += width
-    caption = f"{table.title}. {table.context}".translate(_TEX)
-    body = [[text.translate(_TEX) for text in _texts(row, blocks)] for row in table.rows]
+    caption = _escaped(f"{table.title}. {table.context}")
+    body = [[_escaped(text) for text in _texts(row, blocks)] for row in table.rows]
     lines = [
         r"\begin{table}",
         r"  \centering",
         rf"  \caption{{{caption}}}",
-        rf"  \label{{tab:{table.id}}}",
+        rf"  \label{{tab:{table.scale}-{table.id}}}",
+        *([r"  \footnotesize\setlength{\tabcolsep}{3pt}"] if len(blocks) > WIDE else []),
         rf"  \begin{{tabular}}{{l{'r' * len(blocks)}}}",
         r"    \toprule",
         f"    {_tex_row(spans)}",
@@ -111,7 +116,7 @@ def tex(table: Table) -> str:
         *(f"    {_tex_row(texts)}" for texts in body),
         r"    \bottomrule",
         r"  \end{tabular}",
-        *(rf"  \par\footnotesize {note.translate(_TEX)}" for note in table.notes),
+        *(rf"  \par\footnotesize {_escaped(note)}" for note in table.notes),
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
@@ -171,6 +176,12 @@ def _runs(names: Sequence[str]) -> list[tuple[str, int]]:
 
 def _markdown_row(texts: Sequence[str]) -> str:
     return f"| {' | '.join(text.translate(_MARKDOWN) for text in texts)} |"
+
+
+def _escaped(text: str) -> str:
+    """A text for LaTeX, with `commands` and "quotations" as they are set there."""
+    text = re.sub(r"`([^`]*)`", r"\\texttt{\1}", text.translate(_TEX))
+    return re.sub(r'"([^"]*)"', r"``\1''", text)
 
 
 def _tex_row(texts: Sequence[str]) -> str:

@@ -189,7 +189,8 @@ def _training(records: Sequence[Record]) -> str:
     iterations = sorted({record["training"]["iterations"] for record in records})
     models = sorted({record["model"] for record in records})
     span = " to ".join(f"{count:,}" for count in dict.fromkeys((iterations[0], iterations[-1])))
-    return f"AP of the {' or '.join(models)} after {span} iterations"
+    spread = "mean ± standard deviation over the seeds"
+    return f"AP of the {' or '.join(models)} after {span} iterations, {spread}"
 
 
 def _comparison(

@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from gbss.reporting import comparison
 from gbss.reporting.comparison import comparison_note, difference
 
 T_OF_4 = 2.7764451  # 0.975 quantile of Student's t with 4 degrees of freedom
@@ -36,4 +37,11 @@ def test_a_group_without_ground_truth_is_left_out(make_record):
     pair = [[make_record(None, high, seed=seed) for seed, high in enumerate((0.5, 0.6))]] * 2
     note = comparison_note(("A", "B"), tuple(pair), ("majority", "minority"))
     assert "maj +0.0" in note
-    assert "min" not in note.replace("difference of the means", "")
+
+
+def test_an_interval_is_rounded_outwards(make_record, monkeypatch):
+    # So that none leaves out a zero that it holds.
+    monkeypatch.setattr(comparison, "difference", lambda *_: (3.94, -0.027, 7.81))
+    records = [make_record(high, 0.5, seed=seed) for seed, high in enumerate((0.1, 0.2))]
+    note = comparison_note(("A", "B"), (records, records), ("minority",))
+    assert note.endswith("min +3.9 (\N{MINUS SIGN}0.1 to +7.9).")

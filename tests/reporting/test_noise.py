@@ -15,14 +15,14 @@ def test_half_widths_in_points():
     records = [record({"low": 0.1, "high": 0.2}), record({"low": 0.1, "high": 0.3}), {}]
     (note,) = noise_notes(records, ["all", "minority"])
     assert note == (
-        "Noise of the validation set (95 % of AP on images drawn again; mean over the runs, 2 of "
-        "3): all ±2.0, min ±7.5. A difference of two rows on the same images has less: "
-        "`gbss compare`."
+        "Noise of the validation set (half the 95 % interval of AP on images drawn again, mean "
+        "over the runs, 2 of 3): all 2.0, min 7.5. A difference of two rows on the same images "
+        "has less: `gbss compare`."
     )
 
 
 def test_groups_without_ground_truth_are_left_out():
     assert (
         noise_notes([record(None)], ["all", "minority"])[0].partition("runs): ")[2][:10]
-        == "all ±2.0. "
+        == "all 2.0. A"
     )

@@ -45,7 +45,8 @@ def test_mean_and_sample_deviation_in_percent(build, three) -> None:
 def test_markdown(build, three) -> None:
     assert build({"plain": three}).markdown() == (
         "**Main results, here mini.** mini (embedded, 4 classes); demo scale, embedded data; not "
-        "comparable with the paper's numbers; AP of the teacher after 700 iterations.\n"
+        "comparable with the paper's numbers; AP of the teacher after 700 iterations, mean "
+        "± standard deviation over the seeds.\n"
         "\n"
         "| Method | all | maj | min | seeds | paper all | paper maj | paper min |\n"
         "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
@@ -128,7 +129,21 @@ def test_tex(build, three, spec) -> None:
     assert r"\cmidrule(lr){2-5} \cmidrule(lr){6-8}" in text
     assert r"Soft Teacher & 45.5 $\pm$ 5.3 & 56.0 $\pm$ 6.0 & 14.0 $\pm$ 3.5 & 3 & 25.5" in text
     assert r"Ours\_$\beta$$|$100 \% & missing & missing & missing & 0 of 3 & -- & --" in text
-    assert r"\label{tab:main_coco}" in text
+    assert r"\label{tab:demo-main_coco}" in text
+
+
+def test_a_wide_table_is_set_smaller(build, three) -> None:
+    paper = SimpleNamespace(name="coco-split1", title="COCO split 1")
+    smaller = r"\footnotesize\setlength{\tabcolsep}{3pt}"
+    assert smaller not in build({"plain": three}).tex()
+    wide = build({}, scale="paper", task=paper, summary="paper scale").tex()
+    assert r"\begin{tabular}{lrrrrrrrrrr}" in wide
+    assert smaller in wide
+
+
+def test_tex_sets_commands_and_quotations(build, three, rows) -> None:
+    rows[0].label = 'a "small" `gbss`'
+    assert r"a ``small'' \texttt{gbss} & 45.5" in build({"plain": three}).tex()
 
 
 def test_tex_escapes_every_special_character(build, three, rows) -> None:
@@ -150,7 +165,7 @@ def test_iterations_and_inputs_that_differ_are_said(build, make_record) -> None:
         make_record(0.1, 0.5, seed=2, iterations=700, labeled="b"),
     ]
     table = build({"plain": records})
-    assert "AP of the teacher after 700 to 1,400 iterations." in table.context
+    assert "AP of the teacher after 700 to 1,400 iterations, mean ± " in table.context
     assert (
         "The runs used 2 different versions of build/splits/mini/labeled.json; "
         "compare rows with care."
