@@ -1,6 +1,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -268,6 +270,17 @@ def test_a_factor_is_for_stated_counts(drawn, capsys, tiny_task, monkeypatch):
     assert "minority: 4 of 4 classes at their number of images" in said
     assert main(["split", "mini-coco"]) == 0
     assert main(["verify", "mini-coco"]) == 0
+
+
+def test_whoever_reads_may_have_seen_enough(repository):
+    command = f"{sys.executable} -m gbss rows --scale demo"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} | true"],
+        capture_output=True,
+        text=True,
+        cwd=repository,
+    )
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_overlap_and_class_distribution(drawn, capsys):

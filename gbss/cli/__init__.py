@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -14,12 +16,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        0; 1 after an error that was printed to standard error; 130 after Ctrl-C, and 75 (try
-        again later) after another signal.
+        0; 1 after an error that was printed to standard error; 130 after Ctrl-C, 141 if nobody
+        reads standard output any more, and 75 (try again later) after another signal.
     """
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has seen enough: `gbss rows | head`. Nothing is left to be flushed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except (GbssError, OSError) as error:
         # A loading process hands its error on as text, behind its whole traceback.
         text = str(in_our_words(error)).rsplit("GbssError: ", 1)[-1].strip()
