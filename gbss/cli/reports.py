@@ -30,6 +30,8 @@ def add_to(commands: Commands) -> None:
 
     command = commands.add_parser("report", help="write the page of a scale: tables, figures, runs")
     add_scale(command)
+    text = "render the tables that have any run, too: without it they wait for all of their runs"
+    command.add_argument("--tables", action="store_true", help=text)
     command.add_argument("--results", type=Path, default=Path("results"))
     command.set_defaults(command=_report)
 
@@ -55,9 +57,12 @@ def _table(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> None:
     from gbss.experiments import load_experiments
     from gbss.grid import Grid
+    from gbss.reporting.published import write_tables
     from gbss.reporting.report import write_report
 
     grid = Grid(scale_of(options), load_experiments())
+    if options.tables:
+        write_tables(grid, options.results)
     print(write_report(grid, options.results, Path("results"), Path("splits")).resolve())
 
 
