@@ -79,7 +79,8 @@ class Figure:
         if self.paper is None:
             return "Not a figure of the paper."
         said = f"Figure {self.paper} of the paper."
-        if self.compared != WITHOUT_AND_WITH_GBR and BASE_AND_OURS[0] in self.compared:
+        with_rfs = self.compared != WITHOUT_AND_WITH_GBR and BASE_AND_OURS[0] in self.compared
+        if self.needs and with_rfs:
             said += " The baseline has RFS, as ours has; the paper shows Soft Teacher."
         return f"{said} {self.note}".rstrip()
 

@@ -26,6 +26,19 @@ from gbss.reporting.plotting import seeds_in_words
 from gbss.scales import load_scale
 
 
+def test_where_figures_differ_from_the_papers_is_said():
+    said = {figure.paper: figure.context for figure in figures().values()}
+    assert [number for number, text in said.items() if "baseline has RFS" in text] == [
+        *(1, 2, 3, 4),
+        *(8, 9, 10),
+    ]
+    assert "laptop" in said[5]
+    assert said[6] == "Figure 6 of the paper."
+    assert said[7] == "Figure 7 of the paper."
+    assert said[None] == "Not a figure of the paper."
+    assert said[9].endswith("names C2AM, which none of them shows.")
+
+
 def test_every_figure_of_the_paper_is_there():
     by_number = [figure.paper for figure in figures().values() if figure.paper]
     assert by_number == list(range(1, 11))
