@@ -15,6 +15,7 @@ PYTHON ?= $(shell $(find_python))
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
 DEMO := snakemake --profile workflow/profiles/demo
+HEADLINE := table_headline figure_learning_curves figure_class_weights_over_training
 TABLES := table_components table_beta table_gamma table_sampling table_solver
 SEEDS := 1,2
 OF_SEEDS := $(DEMO) --config scale=demo seeds=$(SEEDS) --
@@ -32,8 +33,8 @@ setup: ## Make the environment; the first time compiles mmcv (6 to 20 min on 2 c
 
 $(WITH_SETUP): setup
 
-demo: ## The headline comparison on this machine: train, evaluate, tabulate (up to half an hour)
-	@$(OF_SEEDS) table_headline
+demo: ## The headline comparison on this machine: train, evaluate, tabulate, draw (up to half an hour)
+	@$(OF_SEEDS) $(HEADLINE)
 	@cat build/demo/results/tables/demo/headline.md
 	@$(REPORT)
 
@@ -43,7 +44,7 @@ tables: ## The same for the paper's ablation tables, two seeds (an hour to an ho
 	@$(REPORT)
 
 smoke: ## The same rules at the smallest scale: does everything run?
-	@snakemake --profile workflow/profiles/smoke table_headline
+	@snakemake --profile workflow/profiles/smoke $(HEADLINE)
 
 publish: ## Copy the records of the demo to results/ (training what is missing), tables and figures
 	@$(PUBLISHED) -- all_tables all_figures
