@@ -58,7 +58,9 @@ def read_losses(folder: Path) -> Arrays:
     paths = sorted(folder.glob("*/vis_data/scalars.json"))
     lines: dict[int, dict[str, Any]] = {}
     for path in paths:
-        for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        # Half a line at the end is one that is being written, or was when the machine died.
+        whole = path.read_text(encoding="utf-8").split("\n")[:-1]
+        for number, text in enumerate(whole, start=1):
             try:
                 line = json.loads(text)
                 lines[int(line["iter"])] = line
@@ -67,11 +69,14 @@ def read_losses(folder: Path) -> Arrays:
                     f"{path}: line {number}",
                     found=f"{text[:60]!r}",
                     expected="an object with 'iter', as mmengine writes it",
-                    fix="remove the line: a killed run can leave half of one",
+                    fix="remove the line",
                 ) from error
     if not lines:
         raise fail(
-            str(folder), found="no vis_data/scalars.json", expected="mmengine's log", fix=_REMAKE
+            str(folder),
+            found="no whole line in vis_data/scalars.json",
+            expected="mmengine's log",
+            fix=_REMAKE,
         )
     ordered = [lines[iteration] for iteration in sorted(lines)]
     names = {name: None for line in ordered for name in line}

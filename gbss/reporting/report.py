@@ -14,9 +14,10 @@ from gbss.files import write_text
 from gbss.grid import Grid, Place
 from gbss.grid.state import State, state_in
 from gbss.reporting import render
-from gbss.reporting.figure import figures
+from gbss.reporting.figure import drawable, figures
 from gbss.reporting.figures import class_distribution
 from gbss.reporting.published import published_table
+from gbss.reporting.sparkline import HEIGHT, WIDTH, Sparkline, loss_of
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
@@ -78,11 +79,12 @@ class ShownSplit:
 
 @dataclass(frozen=True)
 class ShownRun:
-    """A run, how far it is, and links to what it left."""
+    """A run, how far it is, its loss, if its log is here, and links to what it left."""
 
     place: Place
     label: str
     state: State
+    loss: Sparkline | None
     links: Mapping[str, str]
 
 
@@ -112,14 +114,17 @@ def write_report(grid: Grid, results: Path, published: Path, splits: Path) -> Pa
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     folder = page.parent
     used = dict.fromkeys(grid.scale.tasks[grid.experiments.tables[t].task] for t in grid.tables())
+    drawn = results / "figures" / grid.scale.place
     lengths = {grid.iterations(row.id) for row in grid.rows()}
     text = template.render(
         scale=grid.scale,
         iterations=" to ".join(f"{n:,}" for n in sorted({min(lengths), max(lengths)})),
         tables=[_table(grid, name, results, folder) for name in grid.tables()],
-        figures=_figures(results / "figures" / grid.scale.place, folder),
+        figures=_figures(drawn, folder),
+        missing_figures=_missing_figures(grid, results, drawn),
         splits=[_split(name, splits, results, folder) for name in used],
         runs=_runs(grid, results, published, folder),
+        sparkline=(WIDTH, HEIGHT),
     )
     write_text(page, text)
     return page
@@ -155,6 +160,15 @@ def _figures(drawn: Path, folder: Path) -> list[ShownFigure]:
             title, context = figure.title, figure.context
         shown.append(_figure(path.with_suffix(""), title, context, folder))
     return shown
+
+
+def _missing_figures(grid: Grid, results: Path, drawn: Path) -> dict[str, str]:
+    """Target → title of the figures that could be drawn at the scale and are not there."""
+    return {
+        f"figure_{name.replace('-', '_')}": figure.title
+        for name, (figure, _) in drawable(grid, results).items()
+        if not (drawn / f"{name}.png").exists()
+    }
 
 
 def _figure(path: Path, title: str, context: str, folder: Path) -> ShownFigure:
@@ -209,7 +223,10 @@ def _runs(grid: Grid, results: Path, published: Path, folder: Path) -> list[Show
             "manifest": place.manifest,
         }
         state = state_in(grid, place, published, results)
-        shown.append(ShownRun(place, labels[place.row], state, _links(files, folder)))
+        # What an earlier version of a row left is no curve of today's numbers.
+        changed = grid.is_changed(place)
+        loss = None if changed else loss_of(place.folder, grid.iterations(place.row))
+        shown.append(ShownRun(place, labels[place.row], state, loss, _links(files, folder)))
     return shown
 
 

@@ -85,6 +85,26 @@ def test_every_run_is_listed_and_every_link_leads_somewhere(write, tmp_path):
     assert anchors <= set(re.findall(r'id="([^"]+)"', text))
 
 
+def test_the_loss_of_a_run_whose_log_is_here_is_drawn(write):
+    place = Place("demo", "mini-coco", "gbss", 2)
+    log = place.folder / "1/vis_data/scalars.json"
+    log.parent.mkdir(parents=True)
+    losses = {20: 9.0, 200: 4.0, 800: 1.0, 1200: 3.0}
+    lines = [json.dumps({"iter": step, "loss": loss}) for step, loss in losses.items()]
+    log.write_text("\n".join([*lines, json.dumps({"iter": 1220, "lr": 0.1}), '{"iter": 1240, "l']))
+    text = write()
+    # 120 wide for 1,600 iterations, 24 high for the highest but for those of the start.
+    assert re.findall(r'<polyline points="([^"]+)"', text) == [
+        "1.5,0.0 15.0,0.0 60.0,18.0 90.0,6.0"
+    ]
+    cells = text.split('aria-label="loss, from 9 to 3"')
+    assert len(cells) == 2
+    assert cells[0].rsplit("<tr>", 1)[1].startswith('<th scope="row">GbSS</th>')
+
+    place.manifest.write_text(json.dumps({"settings": {"beta": 0.25}}))
+    assert "<polyline" not in write()
+
+
 def test_pictures_are_part_of_the_page(write):
     drawn = Path("results/figures/demo")
     drawn.mkdir(parents=True)
@@ -126,6 +146,18 @@ def test_figures_come_in_the_paper_s_order(write):
     assert "Gradient norms of the groups over training" in section
     assert "Figure 3 of the paper. The baseline has RFS, as ours has; the paper shows" in section
     assert text.count("Not a figure of the paper.") == 1
+
+
+def test_a_figure_that_is_missing_is_named_with_its_target(write):
+    drawn = Path("results/figures/demo")
+    drawn.mkdir(parents=True)
+    (drawn / "learning-curves.png").write_bytes(b"")
+    section = write().split('id="figures"')[1].split('id="splits"')[0]
+    expected = "Class weights over training: <code>figure_class_weights_over_training</code>"
+    assert f"<li>{expected}</li>" in section
+    assert "figure_learning_curves" not in section
+    # Its task has no place at this scale.
+    assert "figure_qualitative_lvis" not in section
 
 
 def test_what_failed_stands_first_with_its_reason(write):

@@ -72,4 +72,5 @@ FIGURE = Figure(
     needs=(Need.LOG,),
     numbers=numbers,
     draw=draw,
+    compared=("soft-teacher", "soft-teacher-rfs", "gbss"),
 )

@@ -19,7 +19,7 @@ from gbss.reporting.figure import drawing, study_of
 from gbss.reporting.figures.saving import write_numbers
 from gbss.scales import load_scale
 
-ROWS = ("soft-teacher-rfs", "gbss-gbr", "gbss")
+ROWS = ("soft-teacher-rfs", "gbss-gbr", "gbss", "soft-teacher")
 SEEDS = (1, 2)
 IMAGES = tuple(range(3, 45, 3))
 STEPS = (4, 8, 12)

@@ -91,11 +91,13 @@ def test_a_resumed_run_overwrites_what_it_lost(tmp_path):
 
 
 def test_broken_logs_are_named(tmp_path):
-    with pytest.raises(GbssError, match=r"no vis_data/scalars\.json"):
+    with pytest.raises(GbssError, match=r"no whole line in vis_data/scalars\.json"):
         read_losses(tmp_path)
     path = tmp_path / "1/vis_data/scalars.json"
     path.parent.mkdir(parents=True)
     path.write_text('{"iter": 2, "loss": 1}\n{"iter": 4, "lo')
+    assert read_losses(tmp_path)["iter"].tolist() == [2]
+    path.write_text('{"iter": 2, "loss": 1}\n{"iter": 4, "lo\n{"iter": 6, "loss": 1}\n')
     with pytest.raises(GbssError, match=r"scalars.json: line 2"):
         read_losses(tmp_path)
     (tmp_path / "log.npz").write_bytes(b"PK half")
