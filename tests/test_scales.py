@@ -93,6 +93,15 @@ def test_misspelt_keys_and_tasks_name_the_nearest(tmp_path):
         load_scale(str(tmp_path / "missing.yaml"))
 
 
+def test_every_caption_names_the_scale(tmp_path):
+    assert load_scale("demo").caption.startswith("demo scale, embedded data on a CPU; not compar")
+
+    def copied(content):
+        content["scale"] = "shorter"
+
+    assert load_scale(write(tmp_path / "a.yaml", copied)).caption.startswith("shorter scale, ")
+
+
 def test_only_what_changes_a_result_decides_about_a_finished_run():
     demo = load_scale("demo")
     other_machine = replace(

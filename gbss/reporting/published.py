@@ -39,7 +39,7 @@ def published_table(grid: Grid, name: str, results: Path) -> Table:
         rows,
         records,
         scale=scale.scale,
-        summary=scale.summary,
+        summary=scale.caption,
         task=task,
         planned_seeds=scale.seeds,
     )

@@ -118,7 +118,7 @@ def build_table(
         rows: Its rows, in order.
         records: Row id → its records (`load_records`); rows without records are shown as missing.
         scale: Scale of the runs.
-        summary: What the scale says about itself, for the caption.
+        summary: The scale's name and what it says about itself, for the caption.
         task: Task that the rows were trained on at this scale; it may stand in for ``spec.task``.
         planned_seeds: Seeds that each row should have at this scale.
 

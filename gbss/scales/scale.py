@@ -12,6 +12,9 @@ from gbss.errors import fail
 from gbss.experiments import Row
 from gbss.scales.parts import Batch, Job, MethodWindows, Optimizer, Schedule
 
+DEFAULT = "paper"
+"""The scale of commands on the whole grid, and of Snakemake, that are told none."""
+
 NAMES = ("scale", "summary", "seeds", "tasks", "roots", "resources", "changes", "replaced")
 """Fields of a scale that no single run depends on."""
 
@@ -37,6 +40,11 @@ class Scale:
     resources: Mapping[str, Job]
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     replaced: str | None = None
+
+    @property
+    def caption(self) -> str:
+        """What captions say of it; its name, always, so that no number passes for another's."""
+        return f"{self.scale} scale, {self.summary}"
 
     @property
     def place(self) -> Path:
