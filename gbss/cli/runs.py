@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gbss import tasks
 from gbss.cli.choices import Commands, add_scale, named, scale_of, stand_in
 from gbss.evaluation.pseudo_labels import IMAGES
 
 if TYPE_CHECKING:
     from gbss.engine.run import Run
+    from gbss.experiments import Row
+    from gbss.grid import Place
 
 
 def add_to(commands: Commands) -> None:
@@ -76,16 +79,26 @@ def _pretrain(options: argparse.Namespace) -> None:
     pretrain(scale.pretraining, scale.detector, path)
 
 
+def _row(options: argparse.Namespace) -> Row:
+    from gbss.experiments import load_experiments
+
+    return named("row", options.row, load_experiments().rows)
+
+
+def _place(options: argparse.Namespace) -> Place:
+    from gbss.grid import Place
+
+    scale, row = scale_of(options), _row(options)
+    task = stand_in(scale, f"row {row.id!r}", row.task)
+    return Place(scale.scale, task.name, row.id, options.seed)
+
+
 def _run(options: argparse.Namespace) -> Run:
     from gbss.configs.resolve import Inputs
     from gbss.engine.run import Run
-    from gbss.experiments import load_experiments
-    from gbss.grid import Place
 
-    scale = scale_of(options)
-    row = named("row", options.row, load_experiments().rows)
-    task = stand_in(scale, f"row {row.id!r}", row.task)
-    place = Place(scale.scale, task.name, row.id, options.seed)
+    scale, row, place = scale_of(options), _row(options), _place(options)
+    task = tasks.get(place.task)
     inputs = Inputs.of(task, scale)
     if row.labels == "all":
         inputs = replace(inputs, labeled=inputs.labeled.with_name("all.json"))
@@ -95,9 +108,11 @@ def _run(options: argparse.Namespace) -> Run:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from gbss.engine.failures import before_training
     from gbss.engine.launch import launch
 
-    launch(scale_of(options), options.gpus, _arguments_of(options))
+    with before_training(_place(options).folder):
+        launch(scale_of(options), options.gpus, _arguments_of(options))
     # Behind `launch`, as these imports take seconds.
     from gbss.engine.train import train
 

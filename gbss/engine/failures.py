@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gbss.errors import GbssError, Stopped, fail
 from gbss.grid.place import MODEL
+from gbss.locks import locked
 from gbss.notes import FAILURE, clear_failure, read_failure, write_failure
 
 
@@ -41,6 +42,28 @@ def recorded(folder: Path, identity: str | None, iteration: Callable[[], int]) -
         if read_failure(folder) is None:
             text = f"{type(error).__name__}: {error}"
             write_failure(folder, text, iteration(), identity, stops=False)
+        raise
+
+
+@contextmanager
+def before_training(folder: Path) -> Iterator[None]:
+    """Leaves ``failed.json`` if a training cannot be started on this machine.
+
+    Another process may train this run just now, or have finished it; then this attempt alone
+    failed, not the run.
+
+    Args:
+        folder: Of the run.
+    """
+    try:
+        yield
+    except Exception:
+        with (
+            suppress(Exception),
+            locked(folder, "starting a training", patience=0),
+            nullcontext() if (folder / MODEL).exists() else recorded(folder, None, lambda: 0),
+        ):
+            raise
         raise
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import importlib
 import os
 import socket
 import sys
@@ -111,11 +112,20 @@ def _devices() -> int:
 
     Raises:
         OSError: torch has CUDA and sees no GPU: days on a CPU are not what was asked for.
+        GbssError: mmcv's operators have no code for GPUs.
     """
     if torch.version.cuda is None:
         return 0
     if not (count := torch.cuda.device_count()):
         raise OSError(f"no GPU is visible on {socket.gethostname()}: look at `nvidia-smi`")
+    operators = importlib.import_module("mmcv._ext")
+    if (found := operators.get_compiling_cuda_version()) == "not available":
+        raise fail(
+            "mmcv",
+            found=f"operators compiled without CUDA ({found})",
+            expected=f"operators compiled with the toolkit of CUDA {torch.version.cuda}",
+            fix="load that toolkit, remove the environment, `make setup` again (docs/cluster.md)",
+        )
     return count
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import platform
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -214,7 +215,8 @@ def _set_aside(folder: Path, name: str) -> None:
     for entry in list(folder.iterdir()):
         if not entry.name.startswith(FILES):
             entry.rename(target / entry.name)
-    print(f"settings or inputs changed: the run that was in {folder} is now in {target}")
+    said = f"settings or inputs changed: the run that was in {folder} is now in {target}"
+    print(said, file=sys.stderr)
 
 
 def newest_good_checkpoint(folder: Path, identity: str) -> Path | None:
@@ -224,13 +226,14 @@ def newest_good_checkpoint(folder: Path, identity: str) -> Path | None:
             owner = read_checkpoint(path)["meta"].get("identity")
         except GbssError as error:
             path.rename(path.with_suffix(".unreadable"))
-            print(f"skipping a checkpoint:\n{error}")
+            print(f"skipping a checkpoint:\n{error}", file=sys.stderr)
             continue
         # Checkpoints did not tell at first; the folder's manifest does.
         if owner in (None, identity):
             return path
         path.rename(path.with_suffix(".foreign"))
-        print(f"skipping a checkpoint: {path} is of a run with other settings or inputs")
+        said = f"skipping a checkpoint: {path} is of a run with other settings or inputs"
+        print(said, file=sys.stderr)
     return None
 
 

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,8 @@ from gbss.cli import main, runs
 from gbss.engine import launch as launching
 from gbss.engine.launch import claim_gpus, launch
 from gbss.errors import GbssError, Stopped
+from gbss.locks import locked
+from gbss.notes import read_failure
 from gbss.scales import load_scale
 
 
@@ -109,3 +112,33 @@ def test_every_command_that_looks_at_images_claims_a_gpu(monkeypatch, three_gpus
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
         main([name, "--scale", "paper", "--row", "gbss", "--seed", "1"])
         assert os.environ["CUDA_VISIBLE_DEVICES"] == str(number)
+
+
+def test_a_machine_that_cannot_train_is_told_in_the_folder_of_the_run(
+    monkeypatch, tmp_path, capsys
+):
+    """A broken driver may be another machine's tomorrow; operators without CUDA are not."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(launching.torch.version, "cuda", "13.0")
+    operators = SimpleNamespace(get_compiling_cuda_version=lambda: "not available")
+    monkeypatch.setitem(sys.modules, "mmcv._ext", operators)
+    command = ["train", "--scale", "smoke", "--row", "gbss", "--seed", "2", "--gpus", "1"]
+    folder = tmp_path / "build/smoke/runs/mini-coco/gbss/seed-2"
+    for devices, expected in ((0, "no GPU is visible on "), (2, "compiled without CUDA")):
+        monkeypatch.setattr(launching.torch.cuda, "device_count", lambda count=devices: count)
+        (folder / "failed.json").unlink(missing_ok=True)
+        assert main(command) == 1
+        assert expected in capsys.readouterr().err
+        failure = read_failure(folder)
+        assert expected in failure.error
+        assert failure.stops == (devices == 2)
+    assert "operators compiled with the toolkit of CUDA 13.0" in failure.error
+
+    # Another process trains this run, or has: it did not fail.
+    (folder / "failed.json").unlink()
+    with locked(folder, "training"):
+        assert main(command) == 1
+    (folder / "model.pth").touch()
+    assert main(command) == 1
+    assert "compiled without CUDA" in capsys.readouterr().err
+    assert read_failure(folder) is None

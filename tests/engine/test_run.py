@@ -101,7 +101,7 @@ def test_a_finished_run_with_other_settings_is_set_aside_not_lost(run, capsys):
     (aside,) = run.folder.parent.glob("run.outdated-*")
     assert (aside / "model.pth").read_text() == "old"
     assert json.loads(run.manifest.read_text())["run"]["seed"] == 4
-    assert "settings or inputs changed" in capsys.readouterr().out
+    assert "settings or inputs changed" in capsys.readouterr().err
 
 
 def test_checkpoints_without_a_manifest_are_set_aside(run):
@@ -149,7 +149,7 @@ def test_resuming_skips_damaged_checkpoints(run, capsys, damage):
     else:
         torch.save(damage, newest)
     assert newest_good_checkpoint(run.folder, "mine") == folder / "iter_0000004.pth"
-    assert str(newest) in capsys.readouterr().out
+    assert str(newest) in capsys.readouterr().err
     assert newest.with_suffix(".unreadable").exists()
 
 
@@ -160,7 +160,7 @@ def test_a_checkpoint_of_another_run_is_not_gone_on_with(run, capsys):
         content = {"state_dict": {}, "meta": {"identity": identity}}
         torch.save(content, folder / f"iter_{iteration:07d}.pth")
     assert newest_good_checkpoint(run.folder, "mine") == folder / "iter_0000002.pth"
-    assert "of a run with other settings or inputs" in capsys.readouterr().out
+    assert "of a run with other settings or inputs" in capsys.readouterr().err
     assert (folder / "iter_0000004.foreign").exists()
 
 
