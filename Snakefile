@@ -6,7 +6,9 @@
 #   snakemake --profile slurm fetch                          its public data, 20 GB and more
 #
 # A profile chooses the scale: `config: [scale=demo]` is workflow/config/demo.yaml.
+import os
 import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +22,11 @@ from gbss.grid import Grid, Place
 from gbss.grid.place import results_of
 from gbss.reporting.figure import drawable
 from gbss.reporting.figure_files import files_of
-from gbss.scales import load_scale, with_seeds
+from gbss.scales import DEFAULT, load_scale, with_seeds
+
+# Rules call `gbss` by name: without an activated environment, that of Snakemake's own Python.
+SEARCHED = [os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)]
+os.environ.update(PATH=os.pathsep.join(SEARCHED))
 
 KEYS = ["scale", "task", "results", "seeds"]
 for key in set(config) - {*KEYS}:
@@ -31,7 +37,7 @@ for key in set(config) - {*KEYS}:
         fix="correct the spelling; settings of a scale stand in workflow/config",
     )
 
-SCALE_NAME = config.get("scale", "paper")
+SCALE_NAME = config.get("scale", DEFAULT)
 # A task that takes the place of those of the scale: one of your own, for instance.
 TASK = config.get("task")
 SCALE = load_scale(SCALE_NAME, TASK)

@@ -9,7 +9,7 @@ import pytest
 
 from gbss.cli import main
 from gbss.evaluation.detections import read_detections, write_columns
-from gbss.experiments import WORKFLOW
+from gbss.experiments import WORKFLOW, load_experiments
 from gbss.splits.recipe import Target
 
 
@@ -281,6 +281,18 @@ def test_whoever_reads_may_have_seen_enough(repository):
         cwd=repository,
     )
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_the_grid_without_a_scale_is_the_paper_s(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    said = {}
+    for scale in ((), ("--scale", "paper")):
+        for command in ("rows", "status"):
+            assert main([command, *scale]) == 0
+        said[scale] = capsys.readouterr().out
+    assert said[()] == said["--scale", "paper"]
+    runs = 3 * len(load_experiments().rows)
+    assert f"{runs} runs: {runs} missing" in said[()]
 
 
 def test_overlap_and_class_distribution(drawn, capsys):

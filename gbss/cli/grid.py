@@ -31,8 +31,9 @@ def add_to(commands: Commands) -> None:
 
 
 def _add_scale(command: argparse.ArgumentParser) -> None:
-    group = command.add_mutually_exclusive_group(required=True)
-    group.add_argument("--scale", help="demo, smoke, paper or a YAML file")
+    group = command.add_mutually_exclusive_group()
+    text = "demo, smoke, paper or a YAML file; default: paper, as Snakemake's without a profile"
+    group.add_argument("--scale", help=text)
     group.add_argument("--profile", type=Path, help="the profile that Snakemake would be given")
     command.add_argument("--task", help="a task that takes the place of those of the scale")
     command.add_argument("--seeds", help="some of those of the scale: 1,2")
@@ -44,9 +45,10 @@ def _grid(options: argparse.Namespace) -> tuple[Grid, Path]:
     from gbss.experiments import load_experiments
     from gbss.grid import Grid
     from gbss.grid.place import results_of
-    from gbss.scales import load_scale, with_seeds
+    from gbss.scales import DEFAULT, load_scale, with_seeds
 
-    config = {"scale": options.scale} if options.scale else _configured(options.profile)
+    named = {"scale": options.scale or DEFAULT}
+    config = _configured(options.profile) if options.profile else named
     scale = load_scale(config["scale"], options.task or config.get("task"))
     if (seeds := options.seeds or config.get("seeds")) is not None:
         scale = with_seeds(scale, seeds)

@@ -157,6 +157,8 @@ def setup(folder: Path) -> None:
         beside.write_text(json.dumps(wanted))
         beside.replace(stamp)
         print(f"setup: done. {summary}")
+        if env.is_venv:
+            print(f"    for `snakemake` and `gbss` by name: source {folder}/bin/activate")
 
 
 def main() -> int:
