@@ -209,7 +209,7 @@ def test_a_plan_counts_the_jobs_of_snakemake(repository, tmp_path, monkeypatch):
     first = {"draw": 1, "split": 1, "pretrain": 1, "train": 4}
     runs = dict.fromkeys(("detect", "evaluate", "publish"), 2)
     assert counts["row_classifier_retraining"] == first | runs
-    assert counts["all_figures"]["train"] == 19
+    assert counts["all_figures"]["train"] == 21
     assert counts["all"] == counts["report"]
     assert counts["all"]["report"] == 1
 

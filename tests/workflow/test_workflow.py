@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from snakemake.cli import parse_args
 
 from gbss.cli import main
 from gbss.evaluation import record as run_record
@@ -25,7 +26,8 @@ def snakemake(repository, tmp_path):
             *("--profile", str(repository / profile), "--directory", str(tmp_path)),
             *arguments,
         ]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        # The environment is not activated.
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PATH": os.defpath}
         done = subprocess.run(
             command, capture_output=True, text=True, env=environment, cwd=tmp_path
         )
@@ -42,8 +44,15 @@ def planned(said):
     return {} if stats is None else dict(re.findall(r"^(\w+) +(\d+)$", stats[1], re.MULTILINE))
 
 
-def test_the_demo_from_nothing(snakemake):
-    assert planned(snakemake("-n", "table_headline", profile="workflow/profiles/demo")) == {
+@pytest.fixture
+def headline(repository):
+    """The targets of `make demo` and `make smoke`."""
+    makefile = (repository / "Makefile").read_text()
+    return re.search(r"^HEADLINE := (.+)$", makefile, re.MULTILINE)[1].split()
+
+
+def test_the_demo_from_nothing(snakemake, headline):
+    assert planned(snakemake("-n", *headline, profile="workflow/profiles/demo")) == {
         "draw": "1",
         "split": "1",
         "pretrain": "1",
@@ -53,6 +62,9 @@ def test_the_demo_from_nothing(snakemake):
         "publish": "9",
         "table": "1",
         "table_headline": "1",
+        "figure": "2",
+        "figure_learning_curves": "1",
+        "figure_class_weights_over_training": "1",
     }
 
 
@@ -86,6 +98,17 @@ def test_the_papers_scale_on_a_cluster(snakemake, coco, objects365):
     assert "fetch" not in jobs
     said = snakemake("-n", "-p", "all_tables", profile="slurm")
     assert "gbss train --scale paper --row gbss --seed 1 --gpus 8 " in said
+
+
+def test_jobs_without_a_gpu_can_have_a_partition_of_their_own(repository, monkeypatch):
+    monkeypatch.delenv("GBSS_CPU_PARTITION", raising=False)
+    profile = ["--profile", str(repository / "slurm")]
+    assert parse_args(profile)[1].set_resources == {}
+    monkeypatch.setenv("GBSS_CPU_PARTITION", "small")
+    chosen = parse_args(profile)[1].set_resources
+    assert chosen.keys() == {"split", "labels", "evaluate", "figure"}
+    for resources in chosen.values():
+        assert resources["slurm_partition"].raw == "small"
 
 
 def test_the_papers_scale_on_one_machine(snakemake, coco):
@@ -149,9 +172,10 @@ def test_fetching_fails_with_its_message_and_deletes_nothing(snakemake, coco, tm
     (coco / "train2017").rmdir()
     (coco / "val2017/000000000139.jpg").touch()
     before = sorted(coco.rglob("*"))
-    local = ("--executor", "local", "--cores", "1", "--retries", "0", "--force")
+    local = ("--executor", "local", "--cores", "1", "--force")
     said = snakemake(*local, "fetch", profile="slurm", code=1)
     assert "expected: a folder with 5,000 images" in said
+    assert "Trying to restart job" not in said
     assert "5,000 images" in (tmp_path / "build/logs/fetch/paper.log").read_text()
     assert sorted(coco.rglob("*")) == before
 
@@ -211,8 +235,8 @@ def test_an_unknown_key_is_refused(snakemake):
 
 
 @pytest.mark.slow
-def test_the_whole_pipeline_at_the_smallest_scale(snakemake, repository, tmp_path):
-    said = snakemake("--cores", "2", "table_headline")
+def test_the_whole_pipeline_at_the_smallest_scale(snakemake, headline, repository, tmp_path):
+    said = snakemake("--cores", "2", *headline)
     assert "soft-teacher, seed 1: 12/12 iterations" in said
     assert "gbss, seed 2: 12/12 iterations" in said
     tables = tmp_path / "build/smoke/results/tables/smoke"
@@ -225,8 +249,14 @@ def test_the_whole_pipeline_at_the_smallest_scale(snakemake, repository, tmp_pat
     for path in (repository / "splits/mini-coco").iterdir():
         assert (tmp_path / "splits/mini-coco" / path.name).read_bytes() == path.read_bytes()
 
-    assert "Nothing to be done" in snakemake("table_headline")
-    snakemake("table_headline", "--report", str(tmp_path / "report.html"))
+    for figure in ("learning-curves", "class-weights-over-training"):
+        path = tmp_path / f"build/smoke/results/figures/smoke/{figure}.csv"
+        shown = {line.split(",")[1] for line in path.read_text().splitlines()[1:]}
+        assert shown == {"1", "2"}, figure
+        assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+    assert "Nothing to be done" in snakemake(*headline)
+    snakemake(*headline, "--report", str(tmp_path / "report.html"))
     assert "headline.csv" in (tmp_path / "report.html").read_text()
     labeled = json.loads((tmp_path / "build/splits/mini-coco/labeled.json").read_text())
     assert labeled["annotations"]

@@ -30,6 +30,8 @@ if to_fetch():
     rule fetch:
         log:
             f"build/logs/fetch/{SCALE.scale}.log",
+        # Whoever starts it again, on or off the network, knows best when.
+        retries: 0
         localrule: True
         conda:
             "../../environment.yml"
