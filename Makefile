@@ -38,7 +38,7 @@ demo: ## The headline comparison on this machine: train, evaluate, tabulate, dra
 	@cat build/demo/results/tables/demo/headline.md
 	@$(REPORT)
 
-tables: ## The same for the paper's ablation tables, two seeds (an hour to an hour and a half)
+tables: ## The same for the paper's ablation tables, two seeds (one hour to 100 minutes)
 	@$(OF_SEEDS) $(TABLES)
 	@cat build/demo/results/tables/demo/*.md
 	@$(REPORT)
