@@ -20,6 +20,7 @@ from gbss.experiments import load_experiments
 from gbss.files import sha256
 from gbss.grid import Grid, Place
 from gbss.grid.place import results_of
+from gbss.grid.targets import target_of
 from gbss.reporting.figure import drawable
 from gbss.reporting.figure_files import files_of
 from gbss.scales import DEFAULT, load_scale, with_seeds

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gbss.engine.run import Run
     from gbss.experiments import Row
     from gbss.grid import Place
+    from gbss.scales import Scale
 
 
 def add_to(commands: Commands) -> None:
@@ -79,25 +80,21 @@ def _pretrain(options: argparse.Namespace) -> None:
     pretrain(scale.pretraining, scale.detector, path)
 
 
-def _row(options: argparse.Namespace) -> Row:
+def _chosen(options: argparse.Namespace) -> tuple[Scale, Row, Place]:
     from gbss.experiments import load_experiments
-
-    return named("row", options.row, load_experiments().rows)
-
-
-def _place(options: argparse.Namespace) -> Place:
     from gbss.grid import Place
 
-    scale, row = scale_of(options), _row(options)
+    scale = scale_of(options)
+    row = named("row", options.row, load_experiments().rows)
     task = stand_in(scale, f"row {row.id!r}", row.task)
-    return Place(scale.scale, task.name, row.id, options.seed)
+    return scale, row, Place(scale.scale, task.name, row.id, options.seed)
 
 
 def _run(options: argparse.Namespace) -> Run:
     from gbss.configs.resolve import Inputs
     from gbss.engine.run import Run
 
-    scale, row, place = scale_of(options), _row(options), _place(options)
+    scale, row, place = _chosen(options)
     task = tasks.get(place.task)
     inputs = Inputs.of(task, scale)
     if row.labels == "all":
@@ -111,8 +108,9 @@ def _train(options: argparse.Namespace) -> None:
     from gbss.engine.failures import before_training
     from gbss.engine.launch import launch
 
-    with before_training(_place(options).folder):
-        launch(scale_of(options), options.gpus, _arguments_of(options))
+    scale, _, place = _chosen(options)
+    with before_training(place.folder):
+        launch(scale, options.gpus, _arguments_of(options))
     # Behind `launch`, as these imports take seconds.
     from gbss.engine.train import train
 

@@ -101,6 +101,11 @@ def ask(
     return Asked(_in_order(grid, places), tuple(tables), tuple(drawn), tuple(files), tuple(jobs))
 
 
+def target_of(kind: str, name: str) -> str:
+    """The target of a ``row`` or ``figure`` by its name; names of rules have no hyphens."""
+    return f"{kind}_{name.replace('-', '_')}"
+
+
 Shown = tuple[dict[str, Row], dict[str, None], dict[str, None]]
 """Rows by id, tables and figures."""
 
@@ -112,9 +117,9 @@ def _known(grid: Grid, figures: Iterable[str]) -> dict[str, Shown]:
         rows = {row.id: row for row in grid.experiments.rows_of(table)}
         known[f"table_{table}"] = (rows, {table: None}, {})
     for row in grid.rows():
-        known[f"row_{row.id.replace('-', '_')}"] = ({row.id: row}, {}, {})
+        known[target_of("row", row.id)] = ({row.id: row}, {}, {})
     for name in figures:
-        known[f"figure_{name.replace('-', '_')}"] = ({}, {}, {name: None})
+        known[target_of("figure", name)] = ({}, {}, {name: None})
     rows, tables = {row.id: row for row in grid.rows()}, dict.fromkeys(grid.tables())
     drawn = dict.fromkeys(figures)
     known |= {"all_tables": (rows, tables, {}), "all_figures": ({}, {}, drawn)}

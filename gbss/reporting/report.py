@@ -13,6 +13,7 @@ from gbss.errors import GbssError
 from gbss.files import write_text
 from gbss.grid import Grid, Place
 from gbss.grid.state import State, state_in
+from gbss.grid.targets import target_of
 from gbss.reporting import render
 from gbss.reporting.figure import drawable, figures
 from gbss.reporting.figures import class_distribution
@@ -165,7 +166,7 @@ def _figures(drawn: Path, folder: Path) -> list[ShownFigure]:
 def _missing_figures(grid: Grid, results: Path, drawn: Path) -> dict[str, str]:
     """Target → title of the figures that could be drawn at the scale and are not there."""
     return {
-        f"figure_{name.replace('-', '_')}": figure.title
+        target_of("figure", name): figure.title
         for name, (figure, _) in drawable(grid, results).items()
         if not (drawn / f"{name}.png").exists()
     }

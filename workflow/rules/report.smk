@@ -50,7 +50,7 @@ for row in GRID.rows():
 
     rule:
         name:
-            f"row_{row.id.replace('-', '_')}"
+            target_of("row", row.id)
         input:
             runs_of([row]),
         localrule: True
@@ -107,7 +107,7 @@ for name in FIGURES:
 
     rule:
         name:
-            f"figure_{name.replace('-', '_')}"
+            target_of("figure", name)
         input:
             figure_of(name),
         localrule: True
