@@ -32,6 +32,9 @@ class Progress:
         pace: Seconds per iteration of late; None: not known yet.
         losses: Name → value of one iteration; None: no finite number.
         processes: That train together.
+        ap: AP of the teacher over all classes, a fraction, when it was last looked at; None: it was
+            not yet, or there is no ground truth.
+        ap_iteration: When that was; None: not yet.
         time: When this was written, in seconds since the epoch.
         host: Machine of the first process.
         pid: The first process.
@@ -48,6 +51,8 @@ class Progress:
     host: str
     pid: int
     job: str | None
+    ap: float | None = None
+    ap_iteration: int | None = None
 
 
 @dataclass(frozen=True)
@@ -93,10 +98,10 @@ def read_progress(folder: Path) -> Progress | None:
     return _read(folder / PROGRESS, Progress)
 
 
-def mark(folder: Path, state: State, iteration: int) -> None:
-    """Changes the state that a run last told."""
+def mark(folder: Path, state: State, iteration: int, **others: Any) -> None:
+    """Changes the state that a run last told, and other fields of its `Progress`."""
     if progress := read_progress(folder):
-        now = here() | {"pid": os.getpid()}
+        now = here() | {"pid": os.getpid()} | others
         write_progress(folder, replace(progress, state=state, iteration=iteration, **now))
 
 

@@ -40,7 +40,14 @@ def tiny_scale():
     smoke = load_scale("smoke")
     return replace(
         smoke,
-        schedule=replace(smoke.schedule, iterations=6, warmup=6, decay=(5,), checkpoint_interval=2),
+        schedule=replace(
+            smoke.schedule,
+            iterations=6,
+            warmup=6,
+            decay=(5,),
+            checkpoint_interval=2,
+            validation_interval=4,
+        ),
         batch=replace(smoke.batch, labeled=1, unlabeled=2),
     )
 

@@ -31,8 +31,11 @@ def test_what_is_written_is_read(tmp_path, monkeypatch):
     assert written.job == "17"
     write_progress(tmp_path, written)
     assert read_progress(tmp_path) == written
+    assert (written.ap, written.ap_iteration) == (None, None)
+    mark(tmp_path, "training", 41, ap=0.25, ap_iteration=41)
     mark(tmp_path, "stopped", 43)
     found = read_progress(tmp_path)
+    assert (found.ap, found.ap_iteration) == (0.25, 41)
     assert (found.state, found.iteration, found.losses) == ("stopped", 43, written.losses)
 
 

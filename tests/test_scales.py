@@ -31,6 +31,9 @@ def test_paper_is_five_images_on_eight_gpus():
     paper = load_scale("paper")
     assert paper.batch.size * paper.resources["train"].gpu == 40
     assert paper.schedule.iterations == 180_000
+    for task in paper.tasks:
+        schedule = paper.of(task).schedule
+        assert schedule.iterations == 9 * schedule.validation_interval
 
 
 def test_some_of_the_seeds():
@@ -109,7 +112,9 @@ def test_only_what_changes_a_result_decides_about_a_finished_run():
         seeds=(9,),
         summary="another summary",
         batch=replace(demo.batch, workers=3),
-        schedule=replace(demo.schedule, checkpoint_interval=7, log_interval=3),
+        schedule=replace(
+            demo.schedule, checkpoint_interval=7, log_interval=3, validation_interval=14
+        ),
     )
     rows = load_experiments().rows
     plain, ours = rows["soft-teacher"], rows["gbss"]
@@ -136,6 +141,7 @@ def test_only_what_changes_a_result_decides_about_a_finished_run():
         ("schedule", "decay", [1300, 1200], "ascending, all below the 1600 iterations"),
         ("schedule", "decay", [1200, 1200], "ascending, all below the 1600 iterations"),
         ("schedule", "decay", [1600], "ascending, all below the 1600 iterations"),
+        ("schedule", "validation_interval", 300, "a multiple of checkpoint_interval, 200"),
         ("optimizer", "learning_rate", float("nan"), "a finite number"),
         ("optimizer", "weight_decay", float("inf"), "a finite number"),
     ],

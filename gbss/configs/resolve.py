@@ -85,6 +85,7 @@ def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folde
     base = get_config(BASE)
     views = pipelines(base, scale.detector, row.detector)
     detector = DETECTORS[scale.detector](len(task.classes), str(inputs.backbone))
+    test_data = _test_data(task, scale, inputs, views["test"])
     return Config(
         {
             "default_scope": "mmdet",
@@ -97,10 +98,11 @@ def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folde
             "train_cfg": {
                 "type": "IterBasedTrainLoop",
                 "max_iters": scale.schedule.iterations,
-                # Runs are tested after training, by `gbss detect`.
-                "val_interval": scale.schedule.iterations + 1,
+                # What is published is detected after training, by `gbss detect`.
+                "val_interval": scale.schedule.validation_interval or scale.schedule.iterations,
             },
-            "test_dataloader": _test_data(task, scale, inputs, views["test"]),
+            **(_validation(task, inputs, test_data) if scale.schedule.validation_interval else {}),
+            "test_dataloader": test_data,
             "test_cfg": {"type": "TestLoop"},
             # Writes the detections and no more: gbss.evaluation turns them into numbers.
             "test_evaluator": {
@@ -199,6 +201,20 @@ def _test_data(
     }
 
 
+def _validation(task: Task, inputs: Inputs, data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        # Its processes would sit idle, and hold memory, nearly all of the time.
+        "val_dataloader": data | {"persistent_workers": False},
+        "val_cfg": {"type": "gbss.detection.validation.ValidationLoop"},
+        "val_evaluator": {
+            "type": "gbss.detection.validation.TeacherAP",
+            "ann_file": str(inputs.val),
+            "groups": task.groups,
+            "protocol": task.protocol,
+        },
+    }
+
+
 def _hooks(row: Row, scale: Scale, inputs: Inputs, name: str) -> dict[str, Any]:
     schedule = scale.schedule
     start = []
@@ -207,7 +223,11 @@ def _hooks(row: Row, scale: Scale, inputs: Inputs, name: str) -> dict[str, Any]:
     return {
         "log_processor": {"by_epoch": False, "window_size": schedule.log_interval},
         "default_hooks": {
-            "logger": {"type": "LoggerHook", "interval": schedule.log_interval},
+            "logger": {
+                "type": "LoggerHook",
+                "interval": schedule.log_interval,
+                "log_metric_by_epoch": False,
+            },
             # The sampler has no epochs to be told of, and checkpoints have a hook of our own.
             "sampler_seed": None,
             "checkpoint": None,

@@ -97,9 +97,22 @@ class CheckpointHook(Hook):
             runner.call_hook("before_checkpoint")
             self._save(runner, done)
         if stop and not last:
-            REQUEST.wait()
-            text = f"stopped after iteration {done}; the same command goes on from there"
-            raise Stopped(text, REQUEST.status)
+            _stop(done)
+
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any | None = None,
+        outputs: Sequence[Any] | None = None,
+    ) -> None:
+        """Does not let a stop wait for all validation images; what was trained is saved already.
+
+        Raises:
+            Stopped: It was asked to stop.
+        """
+        if REQUEST.agreed():
+            _stop(runner.iter)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Adds whose checkpoint it is."""
@@ -167,6 +180,12 @@ class InvalidLossHook(Hook):
                 expected="finite losses",
                 fix=_SLOWER,
             )
+
+
+def _stop(done: int) -> None:
+    REQUEST.wait()
+    text = f"stopped after iteration {done}; the same command goes on from there"
+    raise Stopped(text, REQUEST.status)
 
 
 _SLOWER = "lower the learning rate or lengthen the warm-up; see the log for the losses"

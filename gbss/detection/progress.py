@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from gbss.notes import Progress, here, write_progress
+from gbss.detection.validation import TeacherAP
+from gbss.evaluation.groups import ALL
+from gbss.notes import Progress, here, mark, read_progress, write_progress
 
 SECONDS = "training_seconds"
 """Where mmengine's message hub, and so every checkpoint, holds the time that training has taken."""
@@ -28,8 +31,8 @@ WRITTEN_EVERY = 30.0
 class ProgressHook(Hook):
     """Tells on standard error how far a run is, about twenty times; the log tells everything.
 
-    It also keeps the time that training has taken, over all restarts, in what is saved with every
-    checkpoint, and writes the run's `gbss.notes.Progress`.
+    It also keeps the time that training has taken, over all restarts and without validation, in
+    what is saved with every checkpoint, and writes the run's `gbss.notes.Progress`.
 
     Args:
         name: What to call the run.
@@ -46,6 +49,11 @@ class ProgressHook(Hook):
         self.start, self.first = time.monotonic(), runner.iter
         self.before = runner.message_hub.get_info(SECONDS, 0.0)
         self.written, self.counted = self.start, runner.iter
+        self.watched: dict[str, Any] = {}
+        told = read_progress(Path(runner.work_dir))
+        # Later than where training goes on, it was of weights that are lost.
+        if told is not None and told.ap_iteration is not None and told.ap_iteration <= runner.iter:
+            self.watched = {"ap": told.ap, "ap_iteration": told.ap_iteration}
         self._write(runner, runner.iter, None)
         if runner.iter:
             self._tell(f"goes on after iteration {runner.iter}")
@@ -72,6 +80,42 @@ class ProgressHook(Hook):
         left = timedelta(seconds=round(pace * (total - done)))
         self._tell(f"{done}/{total} iterations, {pace:.2f} s each, {left} left")
 
+    @master_only
+    def before_val(self, runner: Runner) -> None:
+        """Stops the clock of the training."""
+        self.looking = self.signed = time.monotonic()
+
+    @master_only
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any | None = None,
+        outputs: Sequence[Any] | None = None,
+    ) -> None:
+        """Gives a sign of life."""
+        if time.monotonic() - self.signed > WRITTEN_EVERY:
+            mark(Path(runner.work_dir), "training", runner.iter)
+            self.signed = time.monotonic()
+
+    @master_only
+    def after_val_epoch(self, runner: Runner, metrics: Mapping[str, float] | None = None) -> None:
+        """Tells the AP of the teacher, and lets the clock go on."""
+        aps = {
+            name.removeprefix(f"{TeacherAP.default_prefix}/"): value
+            for name, value in (metrics or {}).items()
+        }
+        took = time.monotonic() - self.looking
+        self.start, self.written = self.start + took, self.written + took
+        ap = None if math.isnan(aps[ALL]) else aps[ALL]
+        self.watched = {"ap": ap, "ap_iteration": runner.iter}
+        mark(Path(runner.work_dir), "training", runner.iter, **self.watched)
+        shown = ", ".join(
+            f"{group} {'no ground truth' if math.isnan(value) else f'{100 * value:.1f}'}"
+            for group, value in aps.items()
+        )
+        self._tell(f"AP after iteration {runner.iter}: {shown}")
+
     def _tell(self, text: str) -> None:
         # Whoever reads it may have ended before us, when both get the same signal.
         with suppress(OSError):
@@ -88,6 +132,7 @@ class ProgressHook(Hook):
             losses={name: _number(value) for name, value in (outputs or {}).items()},
             processes=runner.world_size,
             pid=os.getpid(),
+            **self.watched,
             **here(),
         )
         write_progress(Path(runner.work_dir), progress)

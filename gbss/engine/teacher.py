@@ -34,6 +34,8 @@ def ready(run: Run, scratch: Path, change: Callable[[Config], None]) -> Runner:
     for part in ("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler"):
         config.pop(part)
     config.pop("custom_hooks")
+    for part in ("val_dataloader", "val_cfg", "val_evaluator"):
+        config.pop(part, None)
     # The weights of a finished run have no state of the method.
     config.model.pop("method")
     change(config)

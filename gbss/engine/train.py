@@ -138,12 +138,15 @@ def _prepare(run: Run, config: Config, *, again: bool) -> tuple[Path | None, str
 def _read_from_stage(run: Run, config: Config) -> None:
     """Lets the datasets read from a disk of this machine, if that is asked for."""
     inputs = run.inputs
-    sources = (
-        (inputs.train_images, inputs.labeled),
-        (inputs.unlabeled_images, inputs.unlabeled),
-    )
-    for dataset, source in zip(config.train_dataloader.dataset.datasets, sources, strict=True):
-        images, annotations = staged(*source)
+    labeled, unlabeled = config.train_dataloader.dataset.datasets
+    sources = [
+        (labeled, inputs.train_images, inputs.labeled),
+        (unlabeled, inputs.unlabeled_images, inputs.unlabeled),
+    ]
+    if "val_dataloader" in config:
+        sources.append((config.val_dataloader.dataset, inputs.val_images, inputs.val))
+    for dataset, folder, file in sources:
+        images, annotations = staged(folder, file)
         dataset.ann_file, dataset.data_prefix.img = str(annotations), str(images)
 
 

@@ -89,6 +89,15 @@ def load(
         GbssError: What is wrong with one of the two files, all of it at once; a ground truth
             without images or classes is wrong, too.
     """
+    truth = read_truth(annotation_file, classes, protocol)
+    found = read_detections(detections, images=truth.image_ids, categories=truth.category_ids)
+    return Case(truth, found, protocol)
+
+
+def read_truth(
+    annotation_file: Path, classes: Sequence[str] | None, protocol: Protocol
+) -> Annotations:
+    """Reads and checks the ground truth of a `Case`; see `load`."""
     if protocol not in _PROTOCOLS:
         expected = nearest(protocol, _PROTOCOLS)
         raise fail("protocol", found=repr(protocol), expected=expected, fix="use a known protocol")
@@ -105,5 +114,4 @@ def load(
                 expected="both in every image: which classes it is known to lack or to hold partly",
                 fix="evaluate by the protocol 'coco', or give a federated annotation file",
             )
-    found = read_detections(detections, images=truth.image_ids, categories=truth.category_ids)
-    return Case(truth, found, protocol)
+    return truth

@@ -63,6 +63,8 @@ def read_losses(folder: Path) -> Arrays:
         for number, text in enumerate(whole, start=1):
             try:
                 line = json.loads(text)
+                if "iter" not in line and "AP/all" in line:
+                    continue  # a look at the teacher between two iterations
                 lines[int(line["iter"])] = line
             except (ValueError, KeyError, TypeError) as error:
                 raise fail(

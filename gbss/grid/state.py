@@ -46,7 +46,8 @@ class State:
         iteration: Iterations that are done and saved, or at least done if it runs now.
         total: Iterations of the whole run; None if nothing says so.
         pace: Seconds per iteration of late; None if nothing says so.
-        ap: AP over all classes, a fraction; None before the evaluation or without ground truth.
+        ap: AP over all classes, a fraction; None if nothing says so, or without ground truth.
+        ap_iteration: When training last looked at it; None: it is of the evaluated run.
         seconds: Time that training took; None unless it is finished.
         where: Host and job that it runs on; empty if nothing says so.
         reason: Why it failed, or what is wrong with one of its files.
@@ -57,6 +58,7 @@ class State:
     total: int | None = None
     pace: float | None = None
     ap: float | None = None
+    ap_iteration: int | None = None
     seconds: float | None = None
     where: str = ""
     reason: str = ""
@@ -129,7 +131,13 @@ def _of_folder(place: Place, settings: Mapping[str, Any], now: float) -> State |
     if place.model.exists():
         training = manifest.get("training", {})
         iterations = training.get("iterations", 0)
-        return State(Kind.TRAINED, iterations, total=iterations, seconds=training.get("seconds"))
+        return State(
+            Kind.TRAINED,
+            iterations,
+            total=iterations,
+            seconds=training.get("seconds"),
+            **_watched(_read(place.progress)),
+        )
     return _of_training(place, now)
 
 
@@ -179,7 +187,13 @@ def _of_training(place: Place, now: float) -> State | None:
         total=progress.get("total"),
         pace=progress.get("pace"),
         where=f"{progress.get('host', '')}{f', job {job}' if job else ''}",
+        **_watched(progress),
     )
+
+
+def _watched(progress: Mapping[str, Any]) -> dict[str, Any]:
+    """The AP that training last told."""
+    return {key: progress.get(key) for key in ("ap", "ap_iteration")}
 
 
 def _iteration(checkpoint: Path) -> int:

@@ -142,12 +142,13 @@ def _range(values: Sequence[float]) -> str:
 
 def _course(state: State) -> tuple[str, str, str, str, str]:
     total = f"/{state.total:,}" if state.total is not None else ""
+    at = "" if state.ap_iteration is None else f" at {state.ap_iteration:,}"
     left = state.left
     return (
         f"{state.iteration:,}{total}",
         "" if state.pace is None else f"{state.pace:.2f}",
         "" if left is None else str(timedelta(seconds=round(left))),
-        "" if state.ap is None else f"{100 * state.ap:.1f}",
+        "" if state.ap is None else f"{100 * state.ap:.1f}{at}",
         state.where,
     )
 

@@ -156,3 +156,10 @@ def _check_schedule(faults: Faults, schedule: Mapping[str, Any], where: str) -> 
     if decay != sorted(set(decay)) or any(step >= last for step in decay):
         expected = f"ascending, all below the {last} iterations of the run"
         faults.add(f"{where}.decay", found=str(decay), expected=expected, fix=fix)
+    validation, saved = schedule.get("validation_interval", 0), schedule["checkpoint_interval"]
+    if validation % saved:
+        # Wall time may end while the teacher looks at images; then nothing is lost.
+        expected = f"a multiple of checkpoint_interval, {saved}"
+        faults.add(
+            f"{where}.validation_interval", found=str(validation), expected=expected, fix=fix
+        )

@@ -15,6 +15,8 @@ class Schedule:
         decay: After each of these the learning rate is divided by ten.
         checkpoint_interval: A killed run loses at most so many.
         log_interval: A line of progress is written every so many.
+        validation_interval: AP of the teacher is told every so many; 0: never. Every run is
+            evaluated after its training.
     """
 
     iterations: int
@@ -22,6 +24,7 @@ class Schedule:
     decay: tuple[int, ...]
     checkpoint_interval: int
     log_interval: int
+    validation_interval: int = 0
 
 
 @dataclass(frozen=True)

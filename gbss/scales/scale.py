@@ -130,8 +130,8 @@ class Scale:
         parts["schedule"]["decay"] = list(parts["schedule"]["decay"])  # as JSON gives it back
         for name in NAMES:
             del parts[name]
-        # Neither changes a result, so neither may make a finished run look outdated.
-        for name in ("checkpoint_interval", "log_interval"):
+        # None of them changes a result, so none may make a finished run look outdated.
+        for name in ("checkpoint_interval", "log_interval", "validation_interval"):
             del parts["schedule"][name]
         del parts["batch"]["workers"]
         burn_in = parts["method"].pop("burn_in")

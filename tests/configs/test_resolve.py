@@ -41,6 +41,15 @@ def test_the_head_and_both_datasets_know_the_classes(resolved):
     assert not unlabeled.filter_cfg.filter_empty_gt
 
 
+def test_long_runs_are_looked_at_on_the_way(resolved):
+    scale, _, config = resolved
+    interval = {"smoke": 10, "demo": None, "paper": 20_000}[scale.scale]
+    assert ("val_dataloader" in config) == (interval is not None)
+    if interval:
+        assert config.train_cfg.val_interval == interval
+        assert config.val_dataloader.dataset == config.test_dataloader.dataset
+
+
 def test_training_cannot_see_hidden_annotations(resolved):
     _, _, config = resolved
     assert "hidden" not in json.dumps(config.to_dict())

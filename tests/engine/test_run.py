@@ -46,6 +46,9 @@ def test_identity_follows_what_decides_the_result_and_nothing_else(run):
     assert identity_of(replace(run, row=replace(run.row, label="Other"))) == identity
     assert scaled(batch=replace(scale.batch, workers=2), seeds=(8,)) == identity
     assert scaled(schedule=replace(scale.schedule, log_interval=1)) == identity
+    for interval in (0, 2):
+        watched = replace(scale.schedule, validation_interval=interval)
+        assert scaled(schedule=watched) == identity
     assert scaled(method=replace(scale.method, warmup=0.7)) == identity
     gbss = replace(run, row=load_experiments().rows["gbss"])
     slower = replace(scale, method=replace(scale.method, warmup=0.7))

@@ -1,18 +1,23 @@
 import json
+import math
 import os
 import pickle
 import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from gbss.configs.resolve import resolve
+from gbss.detection import progress
 from gbss.detection.checkpoints import checkpoint_files, checkpoint_path, read_checkpoint
 from gbss.detection.hooks import InvalidLossHook, SeedHook
+from gbss.detection.validation import TeacherAP
 from gbss.engine.detect import detect
 from gbss.engine.record import record
 from gbss.engine.train import plain, train
@@ -20,7 +25,8 @@ from gbss.errors import GbssError, Stopped, fail
 from gbss.evaluation import record as run_record
 from gbss.evaluation.detections import read_detections
 from gbss.experiments import load_experiments
-from gbss.notes import read_failure, read_progress
+from gbss.grid.logs import read_losses
+from gbss.notes import mark, read_failure, read_progress
 
 
 def weights(run):
@@ -73,6 +79,80 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(run_in, tmp_path, mon
     other = run_in(tmp_path / "other", seed=4)
     train(other)
     assert not same(weights(other), weights(whole))
+
+
+def test_a_resumed_run_knows_the_ap_that_was_told_before(run_in, tmp_path, monkeypatch, capfd):
+    run = run_in(tmp_path / "run")
+    seen, signs, later = [], [], [0.0]
+
+    def measured(self, results):
+        """So few iterations find nothing."""
+        seen.extend(image for image, *_ in results)
+        later[0] += 5_000  # this took long
+        return {"all": 0.125, "majority": 0.25, "minority": math.nan}
+
+    def sign(folder, state, iteration, **others):
+        signs.append((state, iteration, others.get("ap")))
+        mark(folder, state, iteration, **others)
+
+    def stop(self, runner, batch_idx, data_batch=None):
+        if runner.iter == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        original(self, runner, batch_idx, data_batch)
+
+    original, clock = SeedHook.before_train_iter, time.monotonic
+    with monkeypatch.context() as patch:
+        patch.setattr(TeacherAP, "compute_metrics", measured)
+        patch.setattr(progress, "WRITTEN_EVERY", -1)
+        patch.setattr(progress, "mark", sign)
+        patch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock() + later[0]))
+        patch.setattr(SeedHook, "before_train_iter", stop)
+        with pytest.raises(Stopped, match="after iteration 5"):
+            train(run)
+    said = "AP after iteration 4: all 12.5, majority 25.0, minority no ground truth"
+    assert said in capfd.readouterr().err
+    first = read_progress(run.folder)
+    assert (first.iteration, first.ap, first.ap_iteration) == (5, 0.125, 4)
+    assert first.pace < 5_000
+    truth = json.loads(run.inputs.val.read_text())
+    assert sorted(seen) == sorted(image["id"] for image in truth["images"])
+    assert signs == [("training", 4, None)] * len(seen) + [("training", 4, 0.125)]
+    train(run)
+    last = read_progress(run.folder)
+    assert (last.state, last.ap, last.ap_iteration) == ("finished", 0.125, 4)
+    assert json.loads(run.manifest.read_text())["training"]["seconds"] < 5_000
+    assert read_losses(run.folder)["iter"].tolist() == [3, 6]
+
+
+def test_looking_at_the_teacher_changes_nothing(run_in, tiny_scale, tmp_path):
+    """Nor do weights, optimizer and statistics of a run differ that is stopped while it looks."""
+    row = load_experiments().rows["gbss"]
+    unwatched = replace(tiny_scale.schedule, validation_interval=0)
+    blind = run_in(tmp_path / "blind", row=row, scale=replace(tiny_scale, schedule=unwatched))
+    watched = run_in(tmp_path / "watched", row=row)
+    train(blind)
+    assert read_progress(blind.folder).ap_iteration is None
+
+    def stop(self, data_batch, data_samples):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TeacherAP, "process", stop)
+        with pytest.raises(Stopped, match="after iteration 4"):
+            train(watched)
+    stopped = read_progress(watched.folder)
+    assert (stopped.state, stopped.iteration, stopped.ap_iteration) == ("stopped", 4, None)
+    train(watched)
+    one, two = (read_checkpoint(checkpoint_files(each.folder)[0]) for each in (blind, watched))
+    assert same(one["state_dict"], two["state_dict"])
+    momenta = [each["optimizer"]["state"] for each in (one, two)]
+    assert momenta[0].keys() == momenta[1].keys() != set()
+    assert all(same(momenta[0][key], momenta[1][key]) for key in momenta[0])
+
+    whole = run_in(tmp_path / "whole", row=row)
+    train(whole)
+    assert read_progress(whole.folder).ap_iteration == 4
+    assert same(weights(whole), weights(blind))
 
 
 def test_a_run_that_failed_by_its_own_fault_is_not_repeated(run_in, tmp_path, monkeypatch):

@@ -55,6 +55,10 @@ def test_a_run_at_work_tells_speed_time_left_and_place():
     assert (state.kind, state.iteration, state.total) == (Kind.RUNNING, 730, 1600)
     assert state.where == "node7, job 4711"
     assert state.left == 0.5 * 870
+    assert (state.ap, state.ap_iteration) == (None, None)
+    told = {"ap": 0.25, "ap_iteration": 700}
+    PLACE.progress.write_text(json.dumps(PROGRESS | told))
+    assert (look().ap, look().ap_iteration) == (0.25, 700)
 
 
 @pytest.mark.parametrize("change", [{"state": "stopped"}, {"time": NOW - SILENT - 1}])
@@ -151,6 +155,9 @@ def test_a_changed_row_is_as_far_as_its_new_run(repository):
     PLACE.model.touch()
     assert look(CHANGED) == State(Kind.OUTDATED)
     assert look().kind is Kind.TRAINED
+    told = {"state": "finished", "ap": 0.25, "ap_iteration": 1400}
+    PLACE.progress.write_text(json.dumps(PROGRESS | told))
+    assert (look().ap, look().ap_iteration) == (0.25, 1400)
     PLACE.model.unlink()
     PLACE.progress.write_text(json.dumps(PROGRESS | {"state": "finished"}))
     PLACE.failure.write_text(json.dumps({"error": "disk", "iteration": 9, "identity": "old"}))

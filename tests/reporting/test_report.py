@@ -2,6 +2,7 @@ import json
 import os
 import re
 import shutil
+import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -103,6 +104,14 @@ def test_the_loss_of_a_run_whose_log_is_here_is_drawn(write):
 
     place.manifest.write_text(json.dumps({"settings": {"beta": 0.25}}))
     assert "<polyline" not in write()
+
+
+def test_the_ap_of_a_run_at_work_names_its_iteration(write):
+    place = Place("demo", "mini-coco", "gbss", 2)
+    place.folder.mkdir(parents=True)
+    told = {"state": "training", "time": time.time(), "iteration": 1010, "total": 1600}
+    place.progress.write_text(json.dumps(told | {"ap": 0.4312, "ap_iteration": 1000}))
+    assert '<td class="number">1,010</td><td class="number">43.1 at 1,000</td>' in write()
 
 
 def test_pictures_are_part_of_the_page(write):

@@ -24,7 +24,12 @@ def scale(repository, tmp_path):
         content = yaml.safe_load((repository / "workflow/config/smoke.yaml").read_text())
         content |= {"scale": "two", "seeds": [1]}
         content["batch"] |= {"parts": 2, "labeled": 2, "unlabeled": 2}
-        content["schedule"] |= {"iterations": 30, "checkpoint_interval": 20, "decay": [20]}
+        content["schedule"] |= {
+            "iterations": 30,
+            "checkpoint_interval": 20,
+            "decay": [20],
+            "validation_interval": 20,
+        }
         content["resources"]["train"]["processes"] = processes
         path = tmp_path / f"{processes}.yaml"
         path.write_text(yaml.safe_dump(content))
@@ -74,9 +79,11 @@ def test_two_processes_stop_resume_and_end_like_one(scale, start, tmp_path):
     assert start(scale(2)).wait() == 0, said.read_text()
     assert f"goes on after iteration {stopped.iteration}" in said.read_text()
     two = read_checkpoint(run / "model.pth")["state_dict"]
+    assert read_progress(run).ap_iteration == 20
 
     run.rename(tmp_path / "two")
     assert start(scale(1)).wait() == 0, said.read_text()
     assert read_progress(run).processes == 1
+    assert said.read_text().count("AP after iteration 20: all") == 2
     one = read_checkpoint(run / "model.pth")["state_dict"]
     assert all(torch.equal(one[name], two[name]) for name in one)
