@@ -163,8 +163,12 @@ def check_what_was_learned(row, before, after):
 
 
 def prepare(run_in, tiny_scale, first_stage, folder, values, iterations):
+    half = iterations // 2
     schedule = replace(
-        tiny_scale.schedule, iterations=iterations, checkpoint_interval=iterations // 2
+        tiny_scale.schedule,
+        iterations=iterations,
+        checkpoint_interval=half,
+        validation_interval=half,
     )
     run = run_in(folder, row=made(values), scale=replace(tiny_scale, schedule=schedule))
     return first_stage(run) if run.row.retrains else run
