@@ -139,7 +139,10 @@ def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folde
                 "broadcast_buffers": False,
             },
             "launcher": "pytorch" if "RANK" in os.environ else "none",
-        }
+        },
+        # mmengine lays it out anew four times when a training starts and once for each checkpoint,
+        # which takes seconds; `gbss.engine.train` writes it for readers.
+        format_python_code=False,
     )
 
 

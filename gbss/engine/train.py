@@ -131,7 +131,7 @@ def _prepare(run: Run, config: Config, *, again: bool) -> tuple[Path | None, str
     refuse_repetition(run.folder, identity, again=again)
     check_inputs(run)
     checkpoint = prepare(run, plain(config), identity)
-    config.dump(str(run.folder / "config.py"))
+    Config(config.to_dict()).dump(str(run.folder / "config.py"))
     return checkpoint, identity
 
 

@@ -224,6 +224,6 @@ def test_every_loss_trains_with_the_whole_method(run_in, tiny_scale, tmp_path, l
 @pytest.mark.usefixtures("train_eagerly")
 @pytest.mark.parametrize("values", ROWS, ids=name)
 def test_every_pair_trains_and_resumes(run_in, tiny_scale, first_stage, tmp_path, values):
-    iterations = 20
+    iterations = 12
     run = prepare(run_in, tiny_scale, first_stage, tmp_path / "run", values, iterations)
     check(values, run, tmp_path / "resumed", iterations)

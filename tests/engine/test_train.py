@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from gbss.configs.resolve import resolve
 from gbss.detection import progress
@@ -196,7 +197,9 @@ def test_a_run_leaves_its_settings_and_becomes_a_record(run_in, tmp_path):
     assert manifest["training"]["iterations"] == 6
     assert manifest["settings"]["config"]["randomness"] == {"seed": 3}
     assert manifest["versions"]["torch"].startswith("2.")
-    assert (run.folder / "config.py").is_file()
+    text = (run.folder / "config.py").read_text()
+    assert max(map(len, text.splitlines())) < 200  # a hundred are meant; some paths are longer
+    assert Config.fromfile(run.folder / "config.py").randomness == {"seed": 3}
 
     detect(run, run.detections)
     found = list(read_detections(run.detections).entries())
@@ -295,6 +298,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
+from mmengine.config import Config
 import torch.distributed as dist
 from gbss.engine import train as engine
 
