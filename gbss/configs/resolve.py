@@ -140,8 +140,8 @@ def resolve(task: Task, row: Row, scale: Scale, seed: int, inputs: Inputs, folde
             },
             "launcher": "pytorch" if "RANK" in os.environ else "none",
         },
-        # mmengine lays it out anew four times when a training starts and once for each checkpoint,
-        # which takes seconds; `gbss.engine.train` writes it for readers.
+        # mmengine would lay out the text four times at each start and once for each checkpoint, and
+        # that takes seconds; `gbss.engine.train` does it once, for readers.
         format_python_code=False,
     )
 

@@ -131,6 +131,7 @@ def _prepare(run: Run, config: Config, *, again: bool) -> tuple[Path | None, str
     refuse_repetition(run.folder, identity, again=again)
     check_inputs(run)
     checkpoint = prepare(run, plain(config), identity)
+    # A new one, as `resolve` turns the layout off.
     Config(config.to_dict()).dump(str(run.folder / "config.py"))
     return checkpoint, identity
 
