@@ -111,6 +111,17 @@ def test_jobs_without_a_gpu_can_have_a_partition_of_their_own(repository, monkey
         assert resources["slurm_partition"].raw == "small"
 
 
+def test_a_job_of_a_cluster_keeps_what_it_has_written_if_it_is_cancelled(repository, tmp_path):
+    text = "rule all:\n    output: 'whole'\n    shell: 'echo 7 > {output}; kill -TERM $$'\n"
+    (tmp_path / "Snakefile").write_text(text)
+    profile = ["--profile", str(repository / "slurm"), "--executor", "local"]
+    command = [sys.executable, "-m", "snakemake", *profile, "--cores", "1", "--retries", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "Error in rule all" in done.stderr
+    assert (tmp_path / "whole").read_text() == "7\n"
+
+
 def test_the_papers_scale_on_one_machine(snakemake, coco):
     jobs = planned(snakemake("-n", "table_beta", profile="workflow/profiles/local"))
     assert jobs["train"] == "9"
