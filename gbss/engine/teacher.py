@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from gbss.configs.resolve import resolve
 from gbss.detection.checkpoints import read_checkpoint
 from gbss.engine.run import Run
-from gbss.engine.train import limit_threads, plain, quiet
+from gbss.engine.train import build_runner, limit_threads, plain, quiet
 from gbss.errors import fail
 
 
@@ -39,7 +39,7 @@ def ready(run: Run, scratch: Path, change: Callable[[Config], None]) -> Runner:
     # The weights of a finished run have no state of the method.
     config.model.pop("method")
     change(config)
-    runner = Runner.from_cfg(config)
+    runner = build_runner(config)
     # Strictly: mmengine would go on with random weights in the place of missing ones.
     runner.model.load_state_dict(weights)
     return runner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import warnings
@@ -38,6 +39,9 @@ from gbss.splits.annotations import read as read_annotations
 PATIENCE = timedelta(days=7)
 """How long processes wait for one that waits for a lock, looks for images or stages them. Once they
 train, one that does not answer ends them all, after the usual time."""
+
+_NUMBERS = itertools.count(1)
+"""Of the runners of this process, in the order of their start."""
 
 
 def train(run: Run, *, again: bool = False) -> None:
@@ -87,7 +91,7 @@ def _train(run: Run, config: Config, identity: str) -> None:
     with REQUEST:
         try:
             with recorded(run.folder, identity, lambda: runner.iter if runner else 0):
-                runner = Runner.from_cfg(config)
+                runner = build_runner(config)
                 runner.train()
                 if is_main_process():
                     _finish(run, runner)
@@ -97,6 +101,16 @@ def _train(run: Run, config: Config, identity: str) -> None:
             raise
         if is_main_process():
             mark(run.folder, "finished", runner.iter)
+
+
+def build_runner(config: Config) -> Runner:
+    """The runner of mmengine for a configuration, whose name gets a number.
+
+    mmengine keeps logger, message hub and visualizer by a name that ends with the second: two
+    runners that a process starts within one second would share them, and where they write.
+    """
+    config.experiment_name = f"{config.experiment_name}-{next(_NUMBERS)}"
+    return Runner.from_cfg(config)
 
 
 def check_parts(run: Run) -> None:

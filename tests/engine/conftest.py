@@ -1,12 +1,12 @@
 import pytest
 import torch
-from mmengine.runner import Runner
 
 from gbss.configs.resolve import Inputs, resolve
 from gbss.data import draw
 from gbss.engine import train as engine
 from gbss.engine.pretrain import pretrain
 from gbss.engine.run import Run
+from gbss.engine.train import build_runner
 from gbss.splits.annotations import read
 from gbss.splits.build import build_split
 from gbss.splits.coco_files import write_validation
@@ -66,7 +66,7 @@ def built():
     def build(run, change=lambda config: None):
         config = resolve(run.task, run.row, run.scale, run.seed, run.inputs, run.folder)
         change(config)
-        runner = Runner.from_cfg(config)
+        runner = build_runner(config)
         model = runner.model.train()
         model.init_weights()
         model.teacher.load_state_dict(model.student.state_dict())

@@ -7,13 +7,12 @@ import pytest
 import torch
 from mmdet.models import SoftTeacher
 from mmdet.registry import MODELS
-from mmengine.runner import Runner
 
 from gbss.configs.resolve import resolve
 from gbss.detection.checkpoints import read_checkpoint
 from gbss.detection.hooks import SeedHook
 from gbss.detection.method import Method
-from gbss.engine.train import train
+from gbss.engine.train import build_runner, train
 from gbss.experiments import load_experiments
 from gbss.grid.logs import read_training_log
 from gbss.grid.place import TRAINING_LOG
@@ -67,7 +66,7 @@ def first_step(run, change):
     config = resolve(run.task, run.row, run.scale, run.seed, run.inputs, run.folder)
     eager(config)
     change(config)
-    runner = Runner.from_cfg(config)
+    runner = build_runner(config)
     model = runner.model.train()
     batch = next(iter(runner.build_dataloader(config.train_dataloader, seed=run.seed)))
     torch.manual_seed(8)

@@ -252,6 +252,23 @@ def test_weights_of_another_run_or_of_other_settings_are_refused(run_in, tmp_pat
     assert not list(run.folder.glob(".detect-*"))
 
 
+def test_runners_within_one_second_are_apart(run_in, built, tmp_path, monkeypatch):
+    second = SimpleNamespace(time=lambda: 1e9, strftime=time.strftime, localtime=time.localtime)
+    monkeypatch.setattr("mmengine.runner.runner.time", second)
+    run = run_in(tmp_path / "run")
+    one, other = (built(run)[0] for _ in range(2))
+    assert one.timestamp == other.timestamp
+    for part in ("logger", "message_hub", "visualizer"):
+        assert getattr(one, part) is not getattr(other, part)
+    train(run)
+    # mmengine's files lie in a folder that is gone when a detection has ended.
+    files = [tmp_path / name for name in ("first.npz", "second.npz")]
+    for file in files:
+        detect(run, file)
+    first, second = (list(read_detections(file).entries()) for file in files)
+    assert first == second != []
+
+
 def test_images_that_are_missing_are_noticed_before_training(run_in, tmp_path, folder):
     run = run_in(tmp_path / "run")
     name = json.loads(run.inputs.unlabeled.read_text())["images"][3]["file_name"]
